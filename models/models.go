@@ -1,0 +1,109 @@
+package models
+
+import "time"
+
+// Instance is one linked (or linkable) WhatsApp account.
+type Instance struct {
+	ID        string `gorm:"primaryKey"` // inst_ + ULID
+	Name      string
+	Sandbox   bool   // runs against the simulator
+	Region    string // default region of phone numbers, ISO 3166-1 alpha-2, for example ID
+	Language  string // of the page, BCP 47
+	TimeZone  string // of the page, IANA name
+	Wanted    bool   // the operator wants it running: started again when kurir starts
+	Linked    bool   // it was linked and its profile is known to be on disk
+	Phone     string // own number when it was last linked
+	LID       string // own lid
+	Pushname  string
+	CreatedAt time.Time
+	UpdatedAt time.Time
+}
+
+// APIKey opens /wa/* and the reads of one instance. Only its SHA-256 is stored.
+type APIKey struct {
+	ID         string `gorm:"primaryKey"` // key_ + ULID
+	InstanceID string
+	Name       string
+	Hash       string // SHA-256 of the key, hex; unique
+	Hint       string // prefix and last four characters, to recognise a key by
+	CreatedAt  time.Time
+	LastUsedAt *time.Time
+}
+
+// MessageState is where a message of the outbox is.
+type MessageState string
+
+// The states of a message. queued → sending → sent → delivered → read; failed and unknown are ends.
+const (
+	MessageQueued    MessageState = "queued"
+	MessageSending   MessageState = "sending"
+	MessageSent      MessageState = "sent"      // WhatsApp's server has it (ack 1)
+	MessageDelivered MessageState = "delivered" // the receiver's phone has it (ack 2)
+	MessageRead      MessageState = "read"      // ack 3 or more
+	MessageFailed    MessageState = "failed"    // it did not leave and will not
+	MessageUnknown   MessageState = "unknown"   // it cannot be known whether it left; kurir does not send it again by itself
+)
+
+// Message is a row of the outbox: the row is the queue.
+type Message struct {
+	Seq        int64  `gorm:"primaryKey"` // order of acceptance
+	ID         string // msg_ + ULID; unique
+	InstanceID string
+	WAID       string `gorm:"column:wa_id"` // WhatsApp id, minted before the send; unique per instance
+	Chat       string // wid
+	Phone      string // digits, empty for groups
+	Kind       string // browser.Kind
+	Body       string // text or caption
+	FilePath   string // below the data folder, while the file is needed
+	FileName   string
+	MimeType   string
+	FileSize   int64
+	Priority   int
+	State      MessageState
+	Code       string // of the catalogue, when failed, unknown or waiting for a retry
+	Detail     string
+	Attempts   int
+	NotBefore  time.Time // not claimed before; zero: at once
+
+	IdempotencyKey *string // unique per instance
+	ContentHash    string  // SHA-256 over what was asked for, to tell a repeat from another message
+
+	Ack         int
+	CreatedAt   time.Time
+	SendingAt   *time.Time
+	SentAt      *time.Time
+	DeliveredAt *time.Time
+	ReadAt      *time.Time
+	FailedAt    *time.Time
+}
+
+// AuditEntry is a line of the append-only audit log. Bodies and secrets are not in it.
+type AuditEntry struct {
+	ID         int64     `gorm:"primaryKey" json:"id"`
+	Time       time.Time `json:"time"`
+	RequestID  string    `json:"request_id"`
+	IP         string    `json:"ip"`
+	Actor      string    `json:"actor"` // key id, "admin" or "console"
+	InstanceID string    `json:"instance,omitempty"`
+	Action     string    `json:"action"` // for example wa.send, instance.create
+	Target     string    `json:"target,omitempty"`
+	Code       string    `json:"code"`       // answer's code of the catalogue, or OK, QUEUED, …
+	LatencyUS  int64     `json:"latency_us"` // microseconds
+}
+
+// TableName keeps the word of the issue.
+func (AuditEntry) TableName() string { return "audit_log" }
+
+// ConsoleSession is a signed-in browser of the operator console.
+type ConsoleSession struct {
+	Hash      string `gorm:"primaryKey"` // SHA-256 of the cookie, hex
+	CreatedAt time.Time
+	ExpiresAt time.Time
+	IP        string
+}
+
+// Setting is a named value that kurir itself keeps, such as the hash of the generated admin token.
+type Setting struct {
+	Name  string `gorm:"primaryKey"`
+	Value string
+}

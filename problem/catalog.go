@@ -1,0 +1,86 @@
+package problem
+
+// Entry is a line of the catalogue.
+type Entry struct {
+	Status  int    // HTTP status
+	Passing bool   // the same request may work later: a queued message with this error is tried again
+	EN, ID  string // what happened and what to do, in English and Indonesian
+}
+
+// The codes.
+const (
+	Internal            Code = "INTERNAL"
+	BadRequest          Code = "BAD_REQUEST"
+	NotFound            Code = "NOT_FOUND"
+	Unauthorized        Code = "UNAUTHORIZED"
+	InvalidPhone        Code = "INVALID_PHONE"
+	PhoneRequired       Code = "PHONE_REQUIRED"
+	BodyRequired        Code = "BODY_REQUIRED"
+	FilenameRequired    Code = "FILENAME_REQUIRED"
+	FilenameInvalid     Code = "FILENAME_INVALID"
+	BadBase64           Code = "BAD_BASE64"
+	FileTooLarge        Code = "FILE_TOO_LARGE"
+	BodyTooLarge        Code = "BODY_TOO_LARGE"
+	URLRequired         Code = "URL_REQUIRED"
+	URLBlocked          Code = "URL_BLOCKED"
+	URLUnreachable      Code = "URL_UNREACHABLE"
+	LimitInvalid        Code = "LIMIT_INVALID"
+	IdempotencyConflict Code = "IDEMPOTENCY_CONFLICT"
+	NotOnWhatsApp       Code = "NOT_ON_WHATSAPP"
+	InstanceNotReady    Code = "INSTANCE_NOT_READY"
+	InstanceExists      Code = "INSTANCE_EXISTS"
+	NoQR                Code = "NO_QR"
+	ChatNotFound        Code = "CHAT_NOT_FOUND"
+	SendRejected        Code = "SEND_REJECTED"
+	SendTimeout         Code = "SEND_TIMEOUT"
+	UploadFailed        Code = "UPLOAD_FAILED"
+	PageError           Code = "PAGE_ERROR"
+	PageTimeout         Code = "PAGE_TIMEOUT"
+	SessionLost         Code = "SESSION_LOST"
+	Restricted          Code = "RESTRICTED"
+	Unavailable         Code = "UNAVAILABLE"
+	StorageFull         Code = "STORAGE_FULL"
+)
+
+// Catalog has every code.
+var Catalog = map[Code]Entry{
+	Internal:            {500, false, "Internal error. Look at kurir's log with the request id.", "Terjadi kesalahan di dalam kurir. Lihat log kurir dengan request id."},
+	BadRequest:          {400, false, "The request could not be read. Send JSON or form fields as the documentation shows.", "Permintaan tidak dapat dibaca. Kirim JSON atau form seperti pada dokumentasi."},
+	NotFound:            {404, false, "There is nothing here by that name.", "Yang diminta tidak ada."},
+	Unauthorized:        {401, false, "The key is missing or wrong. Send the instance's key as `key`, X-Api-Key or Bearer.", "Key tidak ada atau salah. Kirim key instance sebagai `key`, X-Api-Key, atau Bearer."},
+	InvalidPhone:        {422, false, "This is not a phone number that WhatsApp can reach. Use the international form, for example 6281234567890.", "Nomor ini bukan nomor telepon yang benar. Gunakan format internasional, misalnya 6281234567890."},
+	PhoneRequired:       {422, false, "`phone` is missing: the number to send to.", "`phone` belum diisi: nomor tujuan."},
+	BodyRequired:        {422, false, "`body` is missing or empty.", "`body` belum diisi."},
+	FilenameRequired:    {422, false, "`filename` is missing: the name the receiver sees, for example invoice.pdf.", "`filename` belum diisi: nama file yang dilihat penerima, misalnya invoice.pdf."},
+	FilenameInvalid:     {422, false, "`filename` must be a plain name without path parts or control characters.", "`filename` harus nama biasa tanpa path atau karakter kontrol."},
+	BadBase64:           {422, false, "`body` is not valid base64.", "`body` bukan base64 yang benar."},
+	FileTooLarge:        {413, false, "The file is larger than this gateway allows. Nothing was sent.", "File melebihi batas gateway ini. Tidak ada yang dikirim."},
+	BodyTooLarge:        {413, false, "The request is larger than this endpoint allows.", "Permintaan melebihi batas endpoint ini."},
+	URLRequired:         {422, false, "`url` is missing: the http or https address of the file.", "`url` belum diisi: alamat http atau https dari file."},
+	URLBlocked:          {422, false, "This address is not allowed: only public http and https addresses are fetched.", "Alamat ini tidak diizinkan: hanya alamat http dan https publik."},
+	URLUnreachable:      {422, false, "The file could not be fetched from its address.", "File tidak dapat diambil dari alamatnya."},
+	LimitInvalid:        {422, false, "`limit` must be a whole number from 1 to 10000.", "`limit` harus bilangan bulat dari 1 sampai 10000."},
+	IdempotencyConflict: {409, false, "This idempotency key was used for another message. Use a new key for new content.", "Idempotency key ini sudah dipakai untuk pesan lain. Gunakan key baru."},
+	NotOnWhatsApp:       {422, false, "This number has no WhatsApp account.", "Nomor ini tidak terdaftar di WhatsApp."},
+	InstanceNotReady:    {503, true, "The instance is not ready. Open the console and check its state.", "Instance belum siap. Buka konsol dan periksa statusnya."},
+	InstanceExists:      {409, false, "An instance with this name or key exists.", "Instance dengan nama atau key ini sudah ada."},
+	NoQR:                {409, false, "There is no QR code to scan in this state.", "Tidak ada kode QR pada status ini."},
+	ChatNotFound:        {404, false, "There is no such chat on this phone.", "Chat tidak ada di ponsel ini."},
+	SendRejected:        {502, true, "WhatsApp did not take the message.", "WhatsApp menolak pesan ini."},
+	SendTimeout:         {504, true, "WhatsApp did not answer in time.", "WhatsApp tidak menjawab pada waktunya."},
+	UploadFailed:        {502, true, "WhatsApp did not take the file.", "WhatsApp menolak file ini."},
+	PageError:           {502, true, "WhatsApp Web failed at this. Look at the instance's capabilities.", "WhatsApp Web gagal. Periksa kemampuan instance."},
+	PageTimeout:         {504, true, "WhatsApp Web did not answer in time.", "WhatsApp Web tidak menjawab pada waktunya."},
+	SessionLost:         {503, true, "The browser of this instance ended during the call; it is being restarted.", "Browser instance berhenti saat dipanggil; sedang dimulai ulang."},
+	Restricted:          {503, true, "WhatsApp restricts this number for now.", "WhatsApp membatasi nomor ini untuk sementara."},
+	Unavailable:         {503, true, "kurir is shutting down or its database is not writable. Try again.", "kurir sedang berhenti atau database tidak dapat ditulis. Coba lagi."},
+	StorageFull:         {507, true, "The disk is full. Nothing was accepted.", "Disk penuh. Tidak ada yang diterima."},
+}
+
+// Lookup returns the catalogue's line for code; an unknown code is Internal.
+func Lookup(code Code) Entry {
+	if e, ok := Catalog[code]; ok {
+		return e
+	}
+	return Catalog[Internal]
+}
