@@ -1,0 +1,72 @@
+# Two commands do everything: `make run` and `make test`. `make help` lists the rest.
+SHELL := bash
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := help
+
+VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+GOBUILD := CGO_ENABLED=0 go build -trimpath -ldflags "-s -w -X main.version=$(VERSION)"
+LINT    := $(shell go env GOPATH)/bin/golangci-lint
+ESBUILD := node_modules/.bin/esbuild --bundle --log-level=warning
+GO_SRC  := $(shell git ls-files '*.go' '*.sql' '*.html' '*.json' 2>/dev/null) go.mod go.sum
+PAGE    := js/dist/wa.js js/dist/bridge.js sandbox/dist/page.js sandbox/dist/index.html web/dist/console.js web/dist/console.css
+
+.PHONY: help run test build page setup setup-test fmt vet lint types unit e2e bench clean
+
+help: ## list the commands
+	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
+
+run: setup build ## install what is missing, build, start kurir with a linked sandbox instance
+	@exec bin/kurir serve --demo
+
+build: page bin/kurir ## build the page code and the binary
+
+test: setup-test build fmt vet lint types unit ## everything that CI checks
+	@echo "make test: all passed"
+
+setup:
+	@scripts/setup.sh run
+setup-test:
+	@scripts/setup.sh test
+
+bin/kurir: $(GO_SRC) $(PAGE)
+	$(GOBUILD) -o $@ .
+
+# --- page code -------------------------------------------------------------------------------------------
+page: $(PAGE) ## build the bridge, the sandbox page and the console's assets
+
+node_modules/.package-lock.json: package.json package-lock.json
+	npm ci --no-audit --no-fund --loglevel=error
+	@touch $@
+
+js/dist/wa.js: node_modules/.package-lock.json
+	cp node_modules/@wppconnect/wa-js/dist/wppconnect-wa.js $@
+js/dist/bridge.js: $(wildcard js/src/*.ts) node_modules/.package-lock.json
+	$(ESBUILD) js/src/main.ts --format=iife --target=es2022 --outfile=$@
+# Not minified: clients find some modules by their source text, as on the real page.
+sandbox/dist/page.js: $(wildcard sandbox/page/src/*.ts sandbox/page/src/*/*.ts) node_modules/.package-lock.json
+	$(ESBUILD) sandbox/page/src/main.ts --format=iife --target=es2022 --outfile=$@
+sandbox/dist/index.html: sandbox/page/index.html
+	cp $< $@
+web/dist/console.js: $(wildcard web/src/*.ts) node_modules/.package-lock.json
+	$(ESBUILD) web/src/main.ts --minify --target=es2022 --outfile=$@
+web/dist/console.css: $(wildcard web/src/*.css) node_modules/.package-lock.json
+	$(ESBUILD) web/src/console.css --minify --outfile=$@
+
+# --- checks ----------------------------------------------------------------------------------------------
+fmt:
+	@out=$$(gofmt -l $$(git ls-files '*.go')); test -z "$$out" || { echo "not gofmt'd:"; echo "$$out"; exit 1; }
+vet:
+	go vet ./...
+lint:
+	$(LINT) run ./...
+types: node_modules/.package-lock.json
+	node_modules/.bin/tsc -p .
+# One package at a time: several of them start Chromium, and two cores do not carry many.
+unit:
+	go test -race -p 1 -timeout 20m ./...
+
+bench: build ## speed and memory, printed as a table
+	go run ./bench
+
+clean: ## remove what was built (not the data)
+	rm -rf bin node_modules js/dist/*.js sandbox/dist/*.{js,html} web/dist/*.{js,css}
