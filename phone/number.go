@@ -1,0 +1,80 @@
+package phone
+
+import (
+	"strconv"
+	"strings"
+
+	"github.com/nyaruka/phonenumbers"
+)
+
+// normalise turns a number (digits, perhaps a plus in front) into digits in international form. It reports
+// false when no country has numbers like it.
+func normalise(s, region string) (string, bool) {
+	switch {
+	case strings.HasPrefix(s, "+"):
+		return international(strings.TrimLeft(s[1:], "0"))
+	case strings.HasPrefix(s, "00"):
+		return international(strings.TrimLeft(s, "0"))
+	case strings.HasPrefix(s, "0"):
+		return national(s, region)
+	}
+
+	// No sign of what it is. The documented form of `phone` is international without a plus, and people write
+	// their own country's mobile numbers without the zero.
+	own := strconv.Itoa(phonenumbers.GetCountryCodeForRegion(region))
+	if strings.HasPrefix(s, own) {
+		if d, ok := international(s); ok {
+			return d, true
+		}
+	}
+	if region == "ID" && s[0] == '8' && len(s) >= 9 && len(s) <= 12 {
+		return national(s, region)
+	}
+	if n, err := phonenumbers.Parse(s, region); err == nil && mobile(n) {
+		return national(s, region)
+	}
+	if d, ok := international(s); ok {
+		return d, true
+	}
+	return national(s, region)
+}
+
+// mobile says whether n is known to be of a range for mobile phones.
+func mobile(n *phonenumbers.PhoneNumber) bool {
+	t := phonenumbers.GetNumberType(n)
+	return t == phonenumbers.MOBILE || t == phonenumbers.FIXED_LINE_OR_MOBILE
+}
+
+// international checks digits that begin with a country code. They stay as they are but for a zero after the
+// country code (6208…, a slip of spreadsheets) where the country does not dial it.
+func international(digits string) (string, bool) {
+	if digits == "" || len(digits) > 16 {
+		return "", false
+	}
+	n, err := phonenumbers.Parse("+"+digits, "ZZ")
+	if err != nil {
+		return "", false
+	}
+	code := strconv.Itoa(int(n.GetCountryCode()))
+	if strings.HasPrefix(digits, code+"0") {
+		digits = strings.TrimPrefix(phonenumbers.Format(n, phonenumbers.E164), "+")
+	}
+	// Mexico dropped the 1 of mobile numbers in 2019; accounts of before still have it.
+	oldMexican := strings.HasPrefix(digits, "521") && len(digits) == 13
+	return digits, (possible(n) || oldMexican) && len(digits) <= 15
+}
+
+// national reads s as a number of the region.
+func national(s, region string) (string, bool) {
+	n, err := phonenumbers.Parse(s, region)
+	if err != nil || !possible(n) {
+		return "", false
+	}
+	digits := strings.TrimPrefix(phonenumbers.Format(n, phonenumbers.E164), "+")
+	return digits, len(digits) <= 15
+}
+
+// possible checks the length only: ranges change faster than any table of them, and WhatsApp asks its own.
+func possible(n *phonenumbers.PhoneNumber) bool {
+	return phonenumbers.IsPossibleNumberWithReason(n) == phonenumbers.IS_POSSIBLE
+}
