@@ -1,0 +1,271 @@
+// Package fetch downloads a file from an address that a caller chose, without becoming the caller's way into
+// the network that kurir runs in.
+//
+// Invariant: no connection is opened to an address that is not public. It is the address itself that is
+// checked, after DNS and at the moment of connecting, on every hop; never the text of the URL. A file is
+// complete or it is not there: over the limit or broken off means an error, not a shorter file.
+package fetch
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"os"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/gabriel-vasile/mimetype"
+
+	"kurir/problem"
+)
+
+const (
+	maxRedirects   = 5
+	maxURL         = 4096
+	defaultTimeout = 30 * time.Second
+)
+
+// Config of a Client. The zero value is right for production.
+type Config struct {
+	// Allow are address ranges that may be fetched although they are not public. For tests and for the
+	// simulator, which live on loopback; never set it for addresses that callers choose.
+	Allow []netip.Prefix
+	// Timeout is for all of a download, DNS and redirects included. Zero: 30 s.
+	Timeout time.Duration
+}
+
+// Client downloads files. It is safe for concurrent use and keeps no connections, cookies or other state.
+type Client struct {
+	http    http.Client
+	allow   []netip.Prefix
+	timeout time.Duration
+}
+
+// File is a file that was downloaded.
+type File struct {
+	Path     string // where it is; the caller removes it
+	Name     string // what to call it, safe as a file name; never empty
+	Size     int64  // bytes
+	MimeType string // by its content
+	SHA256   [32]byte
+}
+
+// New returns a Client.
+func New(c Config) *Client {
+	client := &Client{allow: c.Allow, timeout: c.Timeout}
+	if client.timeout == 0 {
+		client.timeout = defaultTimeout
+	}
+	dialer := &net.Dialer{Timeout: 10 * time.Second, KeepAlive: -1, Control: client.control}
+	client.http = http.Client{
+		CheckRedirect: client.checkRedirect,
+		Transport: &http.Transport{
+			Proxy:                  nil, // a proxy would connect for us, unchecked
+			DialContext:            dialer.DialContext,
+			TLSHandshakeTimeout:    10 * time.Second,
+			ResponseHeaderTimeout:  20 * time.Second,
+			MaxResponseHeaderBytes: 64 << 10,
+			DisableCompression:     true, // the size that is announced is the size that arrives
+			DisableKeepAlives:      true,
+			ForceAttemptHTTP2:      true,
+		},
+	}
+	return client
+}
+
+// control refuses to connect to an address that is not public. net.Dialer calls it with what DNS answered.
+func (c *Client) control(_, address string, _ syscall.RawConn) error {
+	ap, err := netip.ParseAddrPort(address)
+	if err != nil {
+		return problem.Wrap(problem.URLBlocked, "", err)
+	}
+	return c.checkAddr(ap.Addr())
+}
+
+func (c *Client) checkAddr(a netip.Addr) error {
+	for _, p := range c.allow {
+		if p.Contains(a.Unmap()) {
+			return nil
+		}
+	}
+	if !Public(a) {
+		return problem.New(problem.URLBlocked, "it leads to an address that is not public")
+	}
+	return nil
+}
+
+// checkRedirect holds a redirect to the same rules as the first address.
+func (c *Client) checkRedirect(req *http.Request, via []*http.Request) error {
+	if len(via) > maxRedirects {
+		return problem.New(problem.URLUnreachable, "it redirects more than "+strconv.Itoa(maxRedirects)+" times")
+	}
+	req.Header.Del("Referer")
+	return c.checkURL(req.URL)
+}
+
+// checkURL refuses what needs no look at the network. An address in figures is judged here already; that is for
+// a clear answer, the guard is control.
+func (c *Client) checkURL(u *url.URL) error {
+	switch {
+	case u.Scheme != "http" && u.Scheme != "https":
+		return problem.New(problem.URLBlocked, "only http and https are fetched")
+	case u.User != nil:
+		return problem.New(problem.URLBlocked, "it must not hold a user name or password")
+	case u.Hostname() == "":
+		return problem.New(problem.URLBlocked, "it has no host")
+	case oddNumber(u.Hostname()):
+		return problem.New(problem.URLBlocked, "write the IP address in its usual form")
+	}
+	if a, err := netip.ParseAddr(u.Hostname()); err == nil {
+		return c.checkAddr(a)
+	}
+	return nil
+}
+
+// oddNumber recognises 2130706433, 0x7f.1, 0177.0.0.1 and the like: forms of an IPv4 address that some
+// resolvers take, and that only somebody with something to hide would write.
+func oddNumber(host string) bool {
+	if _, err := netip.ParseAddr(host); err == nil {
+		return false
+	}
+	host = strings.TrimSuffix(host, ".")
+	last := strings.ToLower(host[strings.LastIndexByte(host, '.')+1:])
+	_, err := strconv.ParseUint(strings.TrimPrefix(last, "0x"), 16, 64)
+	return err == nil && last != "" && last[0] >= '0' && last[0] <= '9'
+}
+
+// Download fetches rawURL into a new file (mode 0600) in dir, flushed to disk. A file of more than maxBytes is
+// an error. The errors are *problem.Error: URL_BLOCKED, URL_UNREACHABLE, FILE_TOO_LARGE, or one for the disk; no
+// file is left behind then.
+func (c *Client) Download(ctx context.Context, rawURL, dir string, maxBytes int64) (File, error) {
+	if len(rawURL) > maxURL {
+		return File{}, problem.New(problem.URLBlocked, "it is too long")
+	}
+	u, err := url.Parse(strings.TrimSpace(rawURL))
+	if err != nil {
+		return File{}, problem.New(problem.URLBlocked, "it is not an address")
+	}
+	if err := c.checkURL(u); err != nil {
+		return File{}, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, c.timeout)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, u.String(), nil)
+	if err != nil {
+		return File{}, problem.Wrap(problem.URLBlocked, "it is not an address", err)
+	}
+	req.Header.Set("User-Agent", "kurir")
+	req.Header.Set("Accept", "*/*")
+	req.Header.Set("Accept-Encoding", "identity")
+	resp, err := c.http.Do(req)
+	if err != nil {
+		return File{}, unreachable(err)
+	}
+	defer func() { _ = resp.Body.Close() }()
+	if err := checkResponse(resp, maxBytes); err != nil {
+		return File{}, err
+	}
+	f, err := save(resp.Body, dir, maxBytes)
+	if err != nil {
+		return File{}, err
+	}
+	f.Name = name(resp, f.MimeType)
+	return f, nil
+}
+
+func checkResponse(resp *http.Response, maxBytes int64) error {
+	switch enc := resp.Header.Get("Content-Encoding"); {
+	case resp.StatusCode != http.StatusOK:
+		return problem.New(problem.URLUnreachable, "its server answered "+strconv.Itoa(resp.StatusCode))
+	case enc != "" && !strings.EqualFold(enc, "identity"):
+		return problem.New(problem.URLUnreachable, "its server compresses the file though it was asked not to")
+	case resp.ContentLength > maxBytes:
+		return tooLarge(maxBytes)
+	}
+	return nil
+}
+
+// unreachable finds the reason in what http.Client returns. Nothing of the network behind kurir is told.
+func unreachable(err error) error {
+	var p *problem.Error
+	var dns *net.DNSError
+	switch {
+	case errors.As(err, &p):
+		return p
+	case errors.As(err, &dns):
+		return problem.Wrap(problem.URLUnreachable, "its host name was not found", err)
+	case errors.Is(err, context.DeadlineExceeded):
+		return problem.Wrap(problem.URLUnreachable, "it took too long", err)
+	}
+	return problem.Wrap(problem.URLUnreachable, "", err)
+}
+
+func tooLarge(maxBytes int64) error {
+	return problem.New(problem.FileTooLarge, fmt.Sprintf("the limit is %d bytes", maxBytes))
+}
+
+// errDisk marks what went wrong on our side of the copy.
+type errDisk struct{ error }
+
+func (e errDisk) Unwrap() error { return e.error }
+
+type diskWriter struct{ *os.File }
+
+func (w diskWriter) Write(p []byte) (int, error) {
+	n, err := w.File.Write(p)
+	if err != nil {
+		err = errDisk{err}
+	}
+	return n, err
+}
+
+func diskProblem(err error) error {
+	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) {
+		return problem.Wrap(problem.StorageFull, "", err)
+	}
+	return problem.Wrap(problem.Internal, "", err)
+}
+
+// save writes body to a new file in dir, whole or not at all.
+func save(body io.Reader, dir string, maxBytes int64) (_ File, err error) {
+	f, err := os.CreateTemp(dir, "url-*")
+	if err != nil {
+		return File{}, diskProblem(fmt.Errorf("make file for a download: %w", err))
+	}
+	defer func() {
+		_ = f.Close()
+		if err != nil {
+			_ = os.Remove(f.Name())
+		}
+	}()
+	sum := newHash()
+	n, err := io.Copy(io.MultiWriter(diskWriter{f}, sum), io.LimitReader(body, maxBytes+1))
+	var disk errDisk
+	switch {
+	case errors.As(err, &disk):
+		return File{}, diskProblem(fmt.Errorf("write download: %w", err))
+	case err != nil:
+		return File{}, problem.Wrap(problem.URLUnreachable, "it broke off", err)
+	case n > maxBytes:
+		return File{}, tooLarge(maxBytes)
+	case n == 0:
+		return File{}, problem.New(problem.URLUnreachable, "the file there is empty")
+	}
+	if err := f.Sync(); err != nil {
+		return File{}, diskProblem(fmt.Errorf("flush download: %w", err))
+	}
+	mt, err := mimetype.DetectFile(f.Name())
+	if err != nil {
+		return File{}, diskProblem(fmt.Errorf("read download: %w", err))
+	}
+	out := File{Path: f.Name(), Size: n, MimeType: mt.String()}
+	sum.Sum(out.SHA256[:0])
+	return out, nil
+}
