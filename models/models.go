@@ -1,3 +1,11 @@
+// Package models is kurir's memory: the tables as GORM types, the queries as methods of DB, the migrations as SQL.
+//
+// Invariant: what a method answered without error is on disk (synchronous=FULL), whole or not at all; the audit log
+// only grows; a message's WhatsApp id is stored before anything can send it, and no two messages of an instance are
+// in flight at once (a unique index says so).
+//
+// There is one writer connection. Everything that changes rows passes through DB.Write, which puts the writers that
+// wait at the same moment into one transaction and so shares one fsync among them. Reads go to a pool beside it.
 package models
 
 import "time"
@@ -13,7 +21,7 @@ type Instance struct {
 	Wanted    bool   // the operator wants it running: started again when kurir starts
 	Linked    bool   // it was linked and its profile is known to be on disk
 	Phone     string // own number when it was last linked
-	LID       string // own lid
+	LID       string `gorm:"column:lid"` // own lid
 	Pushname  string
 	CreatedAt time.Time
 	UpdatedAt time.Time
@@ -62,8 +70,9 @@ type Message struct {
 	State      MessageState
 	Code       string // of the catalogue, when failed, unknown or waiting for a retry
 	Detail     string
-	Attempts   int
-	NotBefore  time.Time // not claimed before; zero: at once
+	Attempts   int       // sends that came to an end, well or not; one that found the instance not ready does not count
+	NotBefore  time.Time // not eligible before, rows behind it pass; zero: at once
+	RetryAt    time.Time // the head is not tried again before, and the rows behind wait with it; zero: at once
 
 	IdempotencyKey *string // unique per instance
 	ContentHash    string  // SHA-256 over what was asked for, to tell a repeat from another message
@@ -74,7 +83,7 @@ type Message struct {
 	SentAt      *time.Time
 	DeliveredAt *time.Time
 	ReadAt      *time.Time
-	FailedAt    *time.Time
+	FailedAt    *time.Time // when it became failed or unknown
 }
 
 // AuditEntry is a line of the append-only audit log. Bodies and secrets are not in it.

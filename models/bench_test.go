@@ -1,0 +1,65 @@
+package models
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"testing"
+
+	"gorm.io/gorm"
+)
+
+// BenchmarkEnqueue1 is one client: message row and audit row, on disk (synchronous=FULL) before the next begins.
+func BenchmarkEnqueue1(b *testing.B) { benchmarkEnqueue(b, 1) }
+
+// BenchmarkEnqueue16 is 16 clients at once: group commit shares the fsync.
+func BenchmarkEnqueue16(b *testing.B) { benchmarkEnqueue(b, 16) }
+
+func benchmarkEnqueue(b *testing.B, clients int) {
+	db := openTest(b)
+	id := instance(b, db, "bench")
+	enqueue(b, db, textTo(id, "warm"))
+	b.ResetTimer()
+	var wg sync.WaitGroup
+	for c := range clients {
+		wg.Go(func() {
+			for i := c; i < b.N; i += clients {
+				m := textTo(id, "hello")
+				if _, _, err := db.Enqueue(context.Background(), m, AuditEntry{Action: "wa.send", Code: "QUEUED"}); err != nil {
+					b.Error(err)
+					return
+				}
+			}
+		})
+	}
+	wg.Wait()
+	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "accepts/s")
+}
+
+// BenchmarkWrite is an empty GORM write and what its fsync costs.
+func BenchmarkWrite(b *testing.B) {
+	db := openTest(b)
+	i := 0
+	for b.Loop() {
+		i++
+		err := db.Write(context.Background(), func(tx *gorm.DB) error {
+			return tx.Exec("INSERT INTO settings (name, value) VALUES (?, ?)", fmt.Sprint("s", i), "v").Error
+		})
+		if err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+func BenchmarkKeyByPlain(b *testing.B) {
+	db := openTest(b)
+	_, plain, err := db.CreateKey(context.Background(), NewKey{InstanceID: instance(b, db, "a")})
+	if err != nil {
+		b.Fatal(err)
+	}
+	for b.Loop() {
+		if _, err := db.KeyByPlain(context.Background(), plain); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

@@ -1,0 +1,61 @@
+package models
+
+import (
+	"context"
+	"database/sql"
+	"sync"
+)
+
+// readPool is GORM's ConnPool for reads: it keeps prepared statements, by their text. GORM's own PrepareStmt does
+// the same with a goroutine that never ends.
+type readPool struct {
+	*sql.DB
+	mu    sync.RWMutex
+	stmts map[string]*sql.Stmt
+}
+
+// prepared returns the kept statement, or nil when it is to run unprepared: the bound was reached, or it does not
+// compile, which running it will report.
+func (p *readPool) prepared(query string) *sql.Stmt {
+	p.mu.RLock()
+	stmt, full := p.stmts[query], len(p.stmts) >= maxStatements
+	p.mu.RUnlock()
+	if stmt != nil || full {
+		return stmt
+	}
+	stmt, err := p.PrepareContext(context.Background(), query)
+	if err != nil {
+		return nil
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if other := p.stmts[query]; other != nil {
+		_ = stmt.Close()
+		return other
+	}
+	p.stmts[query] = stmt
+	return stmt
+}
+
+func (p *readPool) QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
+	if stmt := p.prepared(query); stmt != nil {
+		return stmt.QueryContext(ctx, args...)
+	}
+	return p.DB.QueryContext(ctx, query, args...)
+}
+
+func (p *readPool) QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row {
+	if stmt := p.prepared(query); stmt != nil {
+		return stmt.QueryRowContext(ctx, args...)
+	}
+	return p.DB.QueryRowContext(ctx, query, args...)
+}
+
+func (p *readPool) close() error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, stmt := range p.stmts {
+		_ = stmt.Close()
+	}
+	return p.Close()
+}

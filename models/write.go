@@ -1,0 +1,236 @@
+package models
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"runtime/debug"
+	"sync/atomic"
+
+	"gorm.io/gorm"
+
+	"kurir/problem"
+)
+
+// maxBatch bounds how many writers share a transaction, so that none waits long for the others.
+const maxBatch = 128
+
+// The life of a request: pending until the writer takes it or its caller gives up.
+const (
+	pending = iota
+	taken
+	abandoned
+)
+
+// request is one caller's part of a transaction.
+type request struct {
+	fn    func(*session) error
+	state atomic.Int32
+	err   error
+	done  chan error // 1 slot; nil when nobody waits
+}
+
+// writer is the goroutine that owns the writing connection.
+type writer struct {
+	s       *session
+	log     *slog.Logger
+	queue   chan *request
+	closing chan struct{} // closed: take no new requests
+	done    chan struct{} // closed: the goroutine ended
+}
+
+func newWriter(s *session, log *slog.Logger) *writer {
+	return &writer{
+		s: s, log: log, queue: make(chan *request, 1024),
+		closing: make(chan struct{}), done: make(chan struct{}),
+	}
+}
+
+// Write runs fn in a transaction and returns after the transaction is on disk. Writers that wait at the same moment
+// share one transaction and one fsync; fn's error (or panic) undoes only what fn did. A lone writer waits for nobody.
+//
+// fn runs on the writer's goroutine: it must be short, must do nothing but database work on tx, and must not call
+// Write. When ctx ends before fn began, fn does not run and ctx's error is returned; once it began, Write waits for
+// the outcome, because only then is it known. Errors of the disk have the codes STORAGE_FULL and UNAVAILABLE.
+func (db *DB) Write(ctx context.Context, fn func(tx *gorm.DB) error) error {
+	return db.write(ctx, func(*session) error {
+		return fn(db.tx.Session(&gorm.Session{NewDB: true, Context: context.Background()}))
+	})
+}
+
+func (db *DB) write(ctx context.Context, fn func(*session) error) error {
+	r := &request{fn: fn, done: make(chan error, 1)}
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	w := db.writer
+	select {
+	case <-w.closing:
+		return errClosed()
+	default:
+	}
+	select {
+	case w.queue <- r:
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-w.closing:
+		return errClosed()
+	}
+	cancelled := ctx.Done()
+	for {
+		select {
+		case err := <-r.done:
+			return err
+		case <-cancelled:
+			if r.state.CompareAndSwap(pending, abandoned) {
+				return ctx.Err()
+			}
+			cancelled = nil
+		case <-w.done: // a request that came while the writer was ending
+			select {
+			case err := <-r.done:
+				return err
+			default:
+				return errClosed()
+			}
+		}
+	}
+}
+
+// writeLater queues fn without waiting for it; it is dropped when the queue is full. For notes that may be lost.
+func (db *DB) writeLater(fn func(*session) error) {
+	select {
+	case <-db.writer.closing:
+	case db.writer.queue <- &request{fn: fn}:
+	default:
+	}
+}
+
+func errClosed() error { return problem.New(problem.Unavailable, "the database is closed") }
+
+// run serves requests until closing, and then those that were queued before.
+func (w *writer) run() {
+	defer close(w.done)
+	batch := make([]*request, 0, maxBatch)
+	for {
+		select {
+		case r := <-w.queue:
+			batch = w.collect(append(batch[:0], r))
+			w.serve(batch)
+			clear(batch)
+		case <-w.closing:
+			for batch = w.collect(batch[:0]); len(batch) > 0; batch = w.collect(batch[:0]) {
+				w.serve(batch)
+			}
+			return
+		}
+	}
+}
+
+// collect adds what is queued already. It waits for nothing: the fsync of one batch is the time in which the next
+// one gathers.
+func (w *writer) collect(batch []*request) []*request {
+	for len(batch) < maxBatch {
+		select {
+		case r := <-w.queue:
+			batch = append(batch, r)
+		default:
+			return batch
+		}
+	}
+	return batch
+}
+
+// serve runs a batch in one transaction and answers everybody after the commit.
+func (w *writer) serve(batch []*request) {
+	live := batch[:0:len(batch)]
+	for _, r := range batch {
+		if r.state.CompareAndSwap(pending, taken) {
+			live = append(live, r)
+		}
+	}
+	if len(live) == 0 {
+		return
+	}
+	err := w.transact(live)
+	for _, r := range live {
+		if r.err == nil {
+			r.err = err
+		}
+		r.err = StorageError(r.err)
+		if r.done != nil {
+			r.done <- r.err
+		} else if r.err != nil {
+			w.log.Warn("write a note to the database", "err", r.err)
+		}
+	}
+}
+
+// transact returns the error that befell the transaction as a whole; an error of one part is in its request.
+func (w *writer) transact(batch []*request) error {
+	w.s.broken = nil
+	if _, err := w.s.exec("BEGIN IMMEDIATE"); err != nil {
+		return fmt.Errorf("begin a transaction: %w", err)
+	}
+	failed := 0
+	for _, r := range batch {
+		w.part(r, len(batch) > 1)
+		if r.err != nil {
+			failed++
+		}
+		if w.s.broken != nil {
+			return w.rollback(fmt.Errorf("write to the database: %w", w.s.broken))
+		}
+	}
+	if failed == len(batch) {
+		return w.rollback(nil)
+	}
+	if _, err := w.s.exec("COMMIT"); err != nil {
+		return w.rollback(fmt.Errorf("commit: %w", err))
+	}
+	return nil
+}
+
+func (w *writer) rollback(cause error) error {
+	w.s.broken = nil
+	// SQLite may have rolled back already; then this fails and nothing is open, which is what is wanted.
+	if _, err := w.s.exec("ROLLBACK"); err != nil && cause == nil {
+		return fmt.Errorf("roll back: %w", err)
+	}
+	return cause
+}
+
+// part runs one request; among others it has a savepoint, so that its error leaves their work alone.
+func (w *writer) part(r *request, savepoint bool) {
+	if savepoint {
+		if _, r.err = w.s.exec("SAVEPOINT part"); r.err != nil {
+			w.s.broken = r.err
+			return
+		}
+	}
+	r.err = w.guard(r.fn)
+	if !savepoint || w.s.broken != nil {
+		return
+	}
+	if r.err != nil {
+		if _, err := w.s.exec("ROLLBACK TO part"); err != nil {
+			w.s.broken = errors.Join(r.err, err)
+			return
+		}
+	}
+	if _, err := w.s.exec("RELEASE part"); err != nil {
+		w.s.broken = errors.Join(r.err, err)
+	}
+}
+
+// guard turns a panic of fn into an error: the writer serves everybody.
+func (w *writer) guard(fn func(*session) error) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("panic in a database write: %v", p)
+			w.log.Error("panic in a database write", "err", err, "stack", string(debug.Stack()))
+		}
+	}()
+	return fn(w.s)
+}
