@@ -15,10 +15,10 @@ import (
 
 // dialector is GORM's SQLite dialect with an error translation that knows modernc's error type; the one of GORM
 // looks for fields that only mattn's has.
-type dialector struct{ gorm.Dialector }
+type dialector struct{ *gormsqlite.Dialector }
 
 func newDialector(pool gorm.ConnPool) gorm.Dialector {
-	return dialector{gormsqlite.New(gormsqlite.Config{DriverName: driverName, Conn: pool})}
+	return dialector{&gormsqlite.Dialector{DriverName: driverName, Conn: pool}}
 }
 
 // Translate turns the driver's constraint errors into GORM's.

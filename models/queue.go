@@ -1,0 +1,163 @@
+package models
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// claimHead takes the first eligible row by priority and order of acceptance. A row before its not_before is passed
+// over; a head before its retry_at is not, so nothing overtakes a retry within a priority.
+const claimHead = `UPDATE messages SET state = 'sending', sending_at = ?
+	WHERE seq = (SELECT seq FROM messages WHERE instance_id = ? AND state = 'queued' AND not_before <= ?
+		ORDER BY priority DESC, seq LIMIT 1) AND retry_at <= ?
+	RETURNING ` + messageColumns
+
+const settleRow = `UPDATE messages SET state = ?, code = ?, detail = ?, attempts = attempts + ?, retry_at = ?,
+	ack = max(ack, ?), sent_at = coalesce(sent_at, ?), failed_at = ?,
+	file_path = CASE WHEN ? THEN '' ELSE file_path END
+	WHERE seq = ? AND state = 'sending' RETURNING ` + messageColumns
+
+const ackRow = `UPDATE messages SET state = ?, ack = ?, code = '', detail = '', failed_at = NULL, file_path = '',
+	sent_at = coalesce(sent_at, ?), delivered_at = coalesce(delivered_at, ?), read_at = coalesce(read_at, ?)
+	WHERE seq = ? RETURNING ` + messageColumns
+
+// Outcome is what became of a row that was in flight.
+type Outcome struct {
+	Seq       int64
+	State     MessageState // sent, failed, unknown; queued: back to the head; sending: not known yet, keep the cause
+	Code      string       // of the catalogue; empty when sent
+	Detail    string
+	Ack       int       // when sent
+	At        time.Time // when it was sent, failed or became unknown; zero: now
+	Attempted bool      // count it as an attempt
+	RetryAt   time.Time // when queued again: not before
+}
+
+// ended says whether the row needs its file no more. An unknown one keeps it: it may be sent again by a person.
+func (o Outcome) ended() bool { return o.State == MessageSent || o.State == MessageFailed }
+
+// Claim takes the head of an instance's queue: queued → sending. ok is false when nothing is eligible now. While
+// another row of the instance is in flight it fails with gorm.ErrDuplicatedKey.
+func (db *DB) Claim(ctx context.Context, instanceID string) (m Message, ok bool, err error) {
+	err = db.write(ctx, func(s *session) error {
+		m, ok, err = claim(s, instanceID)
+		return err
+	})
+	if err != nil {
+		return Message{}, false, fmt.Errorf("claim message: %w", err)
+	}
+	return m, ok, nil
+}
+
+func claim(s *session, instanceID string) (Message, bool, error) {
+	at := now()
+	m, err := scanMessage(s.queryRow(claimHead, at, instanceID, at, at))
+	if errors.Is(err, sql.ErrNoRows) {
+		return Message{}, false, nil
+	}
+	if err != nil {
+		return Message{}, false, translate(err)
+	}
+	return m, true, nil
+}
+
+// Settle writes the outcome of a row that is in flight and returns the row. An ack that came first wins: a row that
+// is no longer `sending` is returned as it is, unchanged (ID is empty when the row is gone). With claimNext the head
+// of the same instance is claimed in the same transaction, which saves an fsync per message; next is nil when
+// nothing is eligible.
+func (db *DB) Settle(ctx context.Context, o Outcome, claimNext bool) (settled Message, next *Message, err error) {
+	if o.At.IsZero() {
+		o.At = now()
+	}
+	err = db.write(ctx, func(s *session) error {
+		next = nil
+		if settled, err = settle(s, o); err != nil {
+			return err
+		}
+		if !claimNext || settled.State == MessageSending || settled.ID == "" {
+			return nil
+		}
+		m, ok, err := claim(s, settled.InstanceID)
+		if ok {
+			next = &m
+		}
+		return err
+	})
+	if err != nil {
+		return Message{}, nil, fmt.Errorf("settle message: %w", err)
+	}
+	return settled, next, nil
+}
+
+func settle(s *session, o Outcome) (Message, error) {
+	var sentAt, failedAt *time.Time
+	switch o.State {
+	case MessageSent:
+		sentAt = &o.At
+	case MessageFailed, MessageUnknown:
+		failedAt = &o.At
+	}
+	attempts := 0
+	if o.Attempted {
+		attempts = 1
+	}
+	m, err := scanMessage(s.queryRow(settleRow, string(o.State), o.Code, o.Detail, attempts, o.RetryAt.UTC(),
+		o.Ack, sentAt, failedAt, o.ended(), o.Seq))
+	if errors.Is(err, sql.ErrNoRows) {
+		if m, err = scanMessage(s.queryRow("SELECT "+messageColumns+" FROM messages WHERE seq = ?", o.Seq)); errors.Is(err, sql.ErrNoRows) {
+			return Message{}, nil
+		}
+	}
+	return m, err
+}
+
+// Acknowledge moves a message on by an ack of WhatsApp (1 server, 2 device, 3 read, 4 played) and says whether that
+// changed it; acks only ever rise. Whatever the row's state was, unknown and failed included, it is now sent: WhatsApp
+// said so. file is the path that the row has just let go of. A message that is not of this outbox changes nothing.
+func (db *DB) Acknowledge(ctx context.Context, instanceID, waID string, ack int, at time.Time) (m Message, file string, changed bool, err error) {
+	if ack < 1 {
+		return Message{}, "", false, nil
+	}
+	err = db.write(ctx, func(s *session) error {
+		old, err := scanMessage(s.queryRow("SELECT "+messageColumns+" FROM messages WHERE instance_id = ? AND wa_id = ?", instanceID, waID))
+		if errors.Is(err, sql.ErrNoRows) {
+			return nil
+		}
+		if err != nil || ack <= old.Ack {
+			return err
+		}
+		state, delivered, read := MessageSent, (*time.Time)(nil), (*time.Time)(nil)
+		if ack >= 2 {
+			state, delivered = MessageDelivered, &at
+		}
+		if ack >= 3 {
+			state, read = MessageRead, &at
+		}
+		m, err = scanMessage(s.queryRow(ackRow, string(state), ack, at, delivered, read, old.Seq))
+		file, changed = old.FilePath, err == nil
+		return err
+	})
+	if err != nil {
+		return Message{}, "", false, fmt.Errorf("acknowledge message: %w", err)
+	}
+	return m, file, changed, nil
+}
+
+// InFlight returns the row of an instance that is `sending`, if there is one.
+func (db *DB) InFlight(ctx context.Context, instanceID string) (m Message, ok bool, err error) {
+	row := db.reader(ctx).Raw("SELECT "+messageColumns+" FROM messages WHERE instance_id = ? AND state = 'sending'", instanceID).Row()
+	m, err = scanMessage(row)
+	if errors.Is(err, sql.ErrNoRows) {
+		return Message{}, false, nil
+	}
+	return m, err == nil, notFound(err, "message in flight")
+}
+
+// Queued returns how many messages of an instance wait.
+func (db *DB) Queued(ctx context.Context, instanceID string) (n int64, err error) {
+	err = db.reader(ctx).Raw("SELECT count(*) FROM messages WHERE instance_id = ? AND state = 'queued'", instanceID).Scan(&n).Error
+	return n, notFound(err, "queue")
+}
