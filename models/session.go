@@ -19,6 +19,7 @@ var errOwned = errors.New("models: DB.Write owns the transaction")
 // Only the writer goroutine uses it. Statements run without the caller's context: an interrupted statement can roll
 // back the whole transaction, and with it the work of others.
 type session struct {
+	ctx    context.Context // of every statement; it never ends
 	conn   *sql.Conn
 	stmts  map[string]*sql.Stmt
 	broken error // set when SQLite may have ended the transaction by itself: nothing more may run in it
@@ -29,7 +30,7 @@ func newSession(ctx context.Context, pool *sql.DB) (*session, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open the writer connection: %w", err)
 	}
-	return &session{conn: conn, stmts: make(map[string]*sql.Stmt)}, nil
+	return &session{ctx: context.WithoutCancel(ctx), conn: conn, stmts: make(map[string]*sql.Stmt)}, nil
 }
 
 func (s *session) close() error {
@@ -46,7 +47,7 @@ func (s *session) prepare(query string) (*sql.Stmt, error) {
 	if stmt := s.stmts[query]; stmt != nil {
 		return stmt, nil
 	}
-	stmt, err := s.conn.PrepareContext(context.Background(), query)
+	stmt, err := s.conn.PrepareContext(s.ctx, query)
 	if err != nil {
 		return nil, s.check(err)
 	}
@@ -70,16 +71,16 @@ func (s *session) check(err error) error {
 }
 
 func (s *session) exec(query string, args ...any) (sql.Result, error) {
-	stmt, err := s.prepare(query)
+	stmt, err := s.prepare(query) //nolint:sqlclosecheck // kept for the next time
 	if err != nil {
 		return nil, err
 	}
-	res, err := stmt.ExecContext(context.Background(), args...)
+	res, err := stmt.ExecContext(s.ctx, args...)
 	return res, s.check(err)
 }
 
 func (s *session) queryRow(query string, args ...any) scanner {
-	rows, err := s.QueryContext(context.Background(), query, args...) //nolint:rowserrcheck,sqlclosecheck // oneRow does
+	rows, err := s.QueryContext(s.ctx, query, args...) //nolint:rowserrcheck // oneRow does
 	return oneRow{s: s, rows: rows, err: err}
 }
 
@@ -107,7 +108,7 @@ func (r oneRow) Scan(dest ...any) error {
 	if err := r.rows.Scan(dest...); err != nil {
 		return err
 	}
-	for r.rows.Next() { //nolint:revive // to the end
+	for r.rows.Next() { // to the end
 	}
 	return r.s.check(r.rows.Err())
 }
@@ -124,17 +125,17 @@ func (s *session) ExecContext(_ context.Context, query string, args ...any) (sql
 
 // QueryContext is part of gorm.ConnPool.
 func (s *session) QueryContext(_ context.Context, query string, args ...any) (*sql.Rows, error) {
-	stmt, err := s.prepare(query)
+	stmt, err := s.prepare(query) //nolint:sqlclosecheck // kept for the next time
 	if err != nil {
 		return nil, err
 	}
-	rows, err := stmt.QueryContext(context.Background(), args...)
+	rows, err := stmt.QueryContext(s.ctx, args...) //nolint:contextcheck // see session: the caller's must not interrupt
 	return rows, s.check(err)
 }
 
 // QueryRowContext is part of gorm.ConnPool.
-func (s *session) QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row {
-	return s.conn.QueryRowContext(context.WithoutCancel(ctx), query, args...)
+func (s *session) QueryRowContext(_ context.Context, query string, args ...any) *sql.Row {
+	return s.conn.QueryRowContext(s.ctx, query, args...) //nolint:contextcheck // see session
 }
 
 // Commit and Rollback make GORM take a nested Transaction as a savepoint.

@@ -55,7 +55,7 @@ func newWriter(s *session, log *slog.Logger) *writer {
 // the outcome, because only then is it known. Errors of the disk have the codes STORAGE_FULL and UNAVAILABLE.
 func (db *DB) Write(ctx context.Context, fn func(tx *gorm.DB) error) error {
 	return db.write(ctx, func(*session) error {
-		return fn(db.tx.Session(&gorm.Session{NewDB: true, Context: context.Background()}))
+		return fn(db.tx.Session(&gorm.Session{NewDB: true, Context: context.WithoutCancel(ctx)}))
 	})
 }
 
