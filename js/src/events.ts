@@ -1,0 +1,29 @@
+// The way out: events to kurir, numbered from 1 per document so that a lost one is noticed.
+import { type Any } from "./modules";
+
+export interface Events {
+  state: Any;
+  qr: { text: string; ttl_ms: number };
+  ack: { id: string; chat: string; ack: number };
+  message: Any;
+  logout: { reason: string };
+}
+
+type Binding = (payload: string) => void;
+
+// Taken at load: the page cannot replace it later.
+const atLoad = (window as Any).kurirEvent as Binding | undefined;
+const waiting: string[] = [];
+const maxWaiting = 1000;
+let seq = 0;
+
+/** The number of the last event. */
+export const lastSeq = (): number => seq;
+
+export function emit<K extends keyof Events>(type: K, data: Events[K]): void {
+  waiting.push(JSON.stringify({ seq: ++seq, type, data }));
+  if (waiting.length > maxWaiting) waiting.shift(); // the gap in seq tells
+  const send = atLoad ?? ((window as Any).kurirEvent as Binding | undefined);
+  if (typeof send !== "function") return;
+  for (const payload of waiting.splice(0)) send(payload);
+}

@@ -1,0 +1,51 @@
+// Whether the page has a message. "absent" is a promise that it was not sent from here: it is given only after the
+// page's database was really searched, which takes a linked page whose messages are unlocked.
+import { candidateKeys, inMemory } from "./chat";
+import { keyOf } from "./ids";
+import { linked, state } from "./lifecycle";
+import { limit } from "./limits";
+import { type Any, field, msgs } from "./modules";
+
+export interface Found {
+  found: "present" | "absent" | "unknown";
+  ack: number;
+}
+
+const batch = 100;
+
+export async function lookup(chat: string, ids: string[], ms: number): Promise<Record<string, Found>> {
+  const out: Record<string, Found> = {};
+  const open: string[] = [];
+  for (const id of ids) {
+    const m = inMemory(chat, id);
+    if (m) out[id] = present(m);
+    else open.push(id);
+  }
+  for (let i = 0; i < open.length; i += batch) await search(chat, open.slice(i, i + batch), out, ms);
+  return out;
+}
+
+const present = (m: Any): Found => ({ found: "present", ack: Number(field(m, "ack") ?? 0) });
+
+async function search(chat: string, ids: string[], out: Record<string, Found>, ms: number): Promise<void> {
+  const searched = await fromDatabase(chat, ids, out, ms).catch(() => false);
+  for (const id of ids) out[id] ??= { found: searched ? "absent" : "unknown", ack: 0 };
+}
+
+/** Resolves to whether the page's database was searched. */
+async function fromDatabase(chat: string, ids: string[], out: Record<string, Found>, ms: number): Promise<boolean> {
+  const s = state();
+  const store = msgs();
+  // Before the server's "success" the messages are locked and a search would find nothing, or wait for ever.
+  if (!linked(s) || !s.synced || typeof store?.getMessagesById !== "function") return false;
+  const keys = ids.flatMap((id) => candidateKeys(chat, id));
+  const answer: Any = await limit(store.getMessagesById(keys), ms, "PAGE_TIMEOUT", "searching the page's database");
+  const list = Array.isArray(answer) ? answer : answer?.messages;
+  if (!Array.isArray(list)) return false;
+  for (const m of list) {
+    if (!m) continue;
+    const key = keyOf(m);
+    if (key.fromMe && ids.includes(key.id)) out[key.id] = present(m);
+  }
+  return true;
+}

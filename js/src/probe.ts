@@ -1,0 +1,47 @@
+// Which abilities this build of WhatsApp Web has, each looked at on its own and without doing anything.
+import { isRegistered, wppReady } from "./lifecycle";
+import { chats, conn, contacts, fn, loaded, mod, msgs, quiet, socket, stream, wpp } from "./modules";
+import { watchingMessages } from "./watch";
+
+export interface Capability {
+  ok: boolean;
+  detail?: string;
+}
+
+type Check = () => unknown; // false, undefined, "" or an exception: missing
+
+const f = (m: string, n: string): Check => () => fn(m, n);
+
+const checks: Record<string, Record<string, Check>> = {
+  loader: { "__d and require": loaded },
+  wa_js: { WPP: () => wpp(), "WPP.isReady": wppReady },
+  state: { Socket: socket, Stream: stream, Conn: conn, isRegistered: f("WAWebUserPrefsMultiDevice", "isRegistered"), getMaybeMePnUser: f("WAWebUserPrefsMeUser", "getMaybeMePnUser") },
+  qr: {
+    waSignalStore: () => mod("WAWebSignalStoreApi")?.waSignalStore?.getRegistrationInfo,
+    waNoiseInfo: () => mod("WAWebUserPrefsInfoStore")?.waNoiseInfo?.get,
+    getADVSecretKey: f("WAWebAdvSignatureApi", "getADVSecretKey"),
+    encodeB64: f("WABase64", "encodeB64"),
+    DEVICE_PLATFORM: () => mod("WAWebCompanionRegClientUtils")?.DEVICE_PLATFORM,
+  },
+  pairing_code: { initializeAltDeviceLinking: f("WAWebAltDeviceLinkingApi", "initializeAltDeviceLinking"), genLinkDeviceCodeForPhoneNumber: f("WAWebLinkDeviceAction", "genLinkDeviceCodeForPhoneNumber") },
+  send_text: { sendTextMessage: () => wpp()?.chat?.sendTextMessage, addAndSendMsgToChat: f("WAWebSendMsgChatAction", "addAndSendMsgToChat"), MsgKey: () => mod("WAWebMsgKey")?.default },
+  send_file: { sendFileMessage: () => wpp()?.chat?.sendFileMessage, MediaPrep: () => mod("WAWebMedia")?.MediaPrep ?? mod("WAWebPrepRawMedia"), createFromData: () => mod("WAWebMediaOpaqueData")?.default },
+  new_chat: { findOrCreateLatestChat: f("WAWebFindChat", "findOrCreateLatestChat"), createWid: f("WAWebWidFactory", "createWid") },
+  number_check: { queryWidExists: f("WAWebQueryExistsJob", "queryWidExists") },
+  events: { "MsgCollection.on": () => msgs()?.on, watching: () => watchingMessages() || !isRegistered() },
+  lookup: { getMessagesById: () => msgs()?.getMessagesById },
+  chats: { ChatCollection: chats },
+  messages: { msgFindBefore: () => fn("WAWebDBMessageFindLocal", "msgFindBefore") ?? fn("WAWebDBMessageFindLocal", "msgFindByDirection") },
+  contacts: { ContactCollection: contacts },
+  lid: { lidPnCache: () => mod("WAWebApiContact")?.lidPnCache },
+  logout: { "Socket.logout": () => socket()?.logout },
+};
+
+export function probe(): Record<string, Capability> {
+  const out: Record<string, Capability> = {};
+  for (const [name, parts] of Object.entries(checks)) {
+    const missing = Object.entries(parts).filter(([, check]) => !quiet(check)).map(([part]) => part);
+    out[name] = missing.length ? { ok: false, detail: "missing: " + missing.join(", ") } : { ok: true };
+  }
+  return out;
+}

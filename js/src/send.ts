@@ -1,0 +1,152 @@
+// Sending. What a caller may conclude from the code of an error: after SEND_TIMEOUT the message may have gone out;
+// after any other code it has not.
+import { chatFor, inMemory, ownKey } from "./chat";
+import { str } from "./ids";
+import { linked, state } from "./lifecycle";
+import { Deadline, limit, Problem, sleep, textOf } from "./limits";
+import { takeFile } from "./files";
+import { type Any, field, wpp } from "./modules";
+import { onAckOf } from "./watch";
+
+export interface SendArgs {
+  id: string;
+  chat: string;
+  kind: string;
+  body?: string;
+  filename?: string;
+  mimetype?: string;
+}
+export interface SendResult {
+  ack: number;
+  time: number;
+  chat: string;
+}
+
+const options = { createChat: true, waitForAck: true, linkPreview: false, detectMentioned: false, markIsRead: false, delay: 0 };
+
+export async function send(a: SendArgs, ms: number): Promise<SendResult> {
+  const deadline = new Deadline(ms);
+  if (!/^[0-9A-Z]{8,40}$/.test(a.id ?? "") || !a.chat?.includes("@")) throw new Problem("BAD_REQUEST", "send needs an id and a chat");
+  const file = a.kind === "text" ? undefined : takeFile(a.id, a.filename, a.mimetype);
+  await ready(deadline);
+  const chat = await chatFor(a.chat, deadline);
+  const wid = str(field(chat, "id"));
+  // Sent before, in this document or, after a restart, by the page itself: it sends what was left pending.
+  const before = inMemory(wid, a.id);
+  if (before && !failed(before)) return await settled(before, a.id, wid, deadline);
+  const key = await limit(ownKey(chat, a.id), deadline.left(5000), "PAGE_TIMEOUT", "the message's key").catch((e) => {
+    throw e instanceof Problem ? e : new Problem("PAGE_ERROR", textOf(e));
+  });
+  if (before) await forget(before, chat); // WhatsApp refused it; it must not be in the way of the next attempt
+  const job = file ? sendFile(wid, file, key, a) : wpp().chat.sendTextMessage(wid, a.body ?? "", { ...options, messageId: key });
+  return await outcome(Promise.resolve(job), a.id, wid, deadline, file ? prepareLimit(file) : Infinity);
+}
+
+const readyMs = 10_000;
+
+/** A send needs wa-js, a linked page and a stream: right after a start it waits for them. Mode and state alone look alive when the stream is dead. */
+async function ready(deadline: Deadline): Promise<void> {
+  for (const until = new Deadline(deadline.left(readyMs)); ; await sleep(20)) {
+    const s = state();
+    if (s.ready && linked(s) && s.stream !== "DISCONNECTED") return;
+    if (until.left() === 0) throw new Problem("INSTANCE_NOT_READY", `mode ${s.mode || "none"}, stream ${s.stream || "none"}, wa-js ${s.ready ? "ready" : "not ready"}`);
+  }
+}
+
+function sendFile(wid: string, file: File, key: Any, a: SendArgs): Promise<Any> {
+  return wpp().chat.sendFileMessage(wid, file, {
+    ...options,
+    messageId: key,
+    type: a.kind,
+    filename: file.name,
+    mimetype: file.type,
+    caption: a.body || undefined, // wa-js takes an empty caption for one that a person wrote
+    waveform: false,
+  });
+}
+
+/** How long WhatsApp may take until the message of a file appears: thumbnails, hashes and encryption come first. */
+const prepareLimit = (f: File): number => 45_000 + (f.size / 1e6) * 1500;
+
+/**
+ * Waits for what becomes of a message that was handed to the page: wa-js' promise or the ack itself, whichever
+ * comes first. wa-js' promise may never settle, and it resolves also when WhatsApp refused the message.
+ */
+function outcome(job: Promise<Any>, id: string, wid: string, deadline: Deadline, prepareMs: number): Promise<SendResult> {
+  return new Promise<SendResult>((resolve, reject) => {
+    const timers: ReturnType<typeof setTimeout>[] = [];
+    const stopWatching = onAckOf(id, (ack) => ack >= 1 && finish(() => resolve(sent(ack))));
+    const finish = (how: () => void): void => {
+      stopWatching();
+      timers.forEach(clearTimeout);
+      how();
+    };
+    const sent = (ack: number, t?: Any): SendResult => ({ ack, time: Number(t ?? field(inMemory(wid, id) ?? {}, "t") ?? 0), chat: wid });
+    const lateBy = (ms: number): void => {
+      // Not in the store: it was never made. In the store: it may be on its way.
+      if (!inMemory(wid, id)) finish(() => reject(new Problem(prepareMs === Infinity ? "PAGE_TIMEOUT" : "UPLOAD_FAILED", `no message appeared within ${Math.round(ms)} ms`)));
+    };
+    const total = deadline.left();
+    if (prepareMs < total) timers.push(setTimeout(() => lateBy(prepareMs), prepareMs));
+    timers.push(
+      setTimeout(() => {
+        lateBy(total);
+        finish(() => reject(new Problem("SEND_TIMEOUT", `WhatsApp's server did not answer within ${Math.round(total)} ms`)));
+      }, total),
+    );
+    job.then(
+      (r) => finish(() => judge(r, () => field(inMemory(wid, id) ?? {}, "ack"), sent, resolve, reject)),
+      (e) => finish(() => reject(thrown(e, inMemory(wid, id)))),
+    );
+  });
+}
+
+/** Reads wa-js' answer. {messageSendResult: "OK"} or an ack of 1 and more is a success; all else was refused. */
+export function judge(r: Any, ackNow: () => Any, sent: (ack: number, t?: Any) => SendResult, resolve: (s: SendResult) => void, reject: (e: Problem) => void): void {
+  const result = r?.sendMsgResult;
+  const word = typeof result === "string" ? result : String(result?.messageSendResult ?? "");
+  const ack = Math.max(Number(r?.ack ?? 0), Number(ackNow() ?? 0));
+  if (ack >= 1 || word === "OK") return resolve(sent(Math.max(1, ack), result?.t));
+  const detail = [word || "no result", result?.errorCode ?? result?.code].filter((v) => v !== undefined).join(" ");
+  if (word === "" || word === "ERROR_NETWORK") return reject(new Problem("SEND_TIMEOUT", detail)); // it may have left before the network went
+  if (word === "ERROR_UPLOAD") return reject(new Problem("UPLOAD_FAILED", detail));
+  reject(new Problem("SEND_REJECTED", detail));
+}
+
+/** What an exception of wa-js means: before the message is in the page's store, nothing has happened. */
+function thrown(e: unknown, made: Any): Problem {
+  if (e instanceof Problem) return e;
+  if (made && !failed(made)) return new Problem("SEND_TIMEOUT", textOf(e));
+  const code = (e as Any)?.code;
+  if (code === "file_too_large") return new Problem("FILE_TOO_LARGE", textOf(e));
+  if (code === "chat_not_found") return new Problem("CHAT_NOT_FOUND", textOf(e));
+  return new Problem("PAGE_ERROR", textOf(e));
+}
+
+/** The outcome of a message that the page already has. */
+function settled(m: Any, id: string, wid: string, deadline: Deadline): Promise<SendResult> {
+  const done = (ack: number): SendResult => ({ ack, time: Number(field(m, "t") ?? 0), chat: wid });
+  const ack = Number(field(m, "ack") ?? 0);
+  if (ack >= 1) return Promise.resolve(done(ack));
+  return new Promise<SendResult>((resolve, reject) => {
+    const timer = setTimeout(() => (stop(), reject(new Problem("SEND_TIMEOUT", "the page has the message, WhatsApp's server has not answered"))), deadline.left());
+    const stop = onAckOf(id, (now) => {
+      if (now === 0) return;
+      clearTimeout(timer);
+      stop();
+      now > 0 ? resolve(done(now)) : reject(new Problem("SEND_REJECTED", `ack ${now}`));
+    });
+  });
+}
+
+const failed = (m: Any): boolean => Number(field(m, "ack") ?? 0) < 0 || field(m, "isSendFailure") === true;
+
+/** Takes a refused message out of the page's store, so that the same id can be tried again. */
+async function forget(m: Any, chat: Any): Promise<void> {
+  try {
+    chat.msgs?.remove?.(m);
+    m.collection?.remove?.(m);
+  } catch {
+    // Then the page merges the new attempt into it.
+  }
+}
