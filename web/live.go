@@ -1,0 +1,212 @@
+package web
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"time"
+
+	"kurir/browser"
+	"kurir/problem"
+)
+
+// events is the event stream of one open page: the list, or with ?instance= that instance. At first it sends all that
+// moves (the page may have waited in a background tab), then what changes. Each event is HTML that names the elements
+// it replaces (htmx's <hx-partial>), so the texts and their escaping stay in the templates.
+func (c *Console) events(w http.ResponseWriter, r *http.Request) {
+	changed, cancel := c.deps.Instances.Subscribe()
+	defer cancel()
+	s := stream{
+		console: c, w: w, out: http.NewResponseController(w), text: c.text(r), instance: r.FormValue("instance"),
+		sent: map[string]string{},
+	}
+	s.curl = curl(r, s.text.T("instance.your_key"), s.text.T("created.hello"))
+	session, _ := r.Context().Value(sessionKey{}).(string)
+	w.Header().Set("Content-Type", "text/event-stream; charset=utf-8")
+	w.Header().Set("X-Accel-Buffering", "no") // nginx would hold events back
+	w.WriteHeader(http.StatusOK)
+	if s.push(r.Context()) != nil {
+		return
+	}
+	ping := time.NewTicker(c.ping)
+	defer ping.Stop()
+	for {
+		select {
+		case <-r.Context().Done():
+			return
+		case <-c.closing:
+			return
+		case id, open := <-changed:
+			if !open {
+				return
+			}
+			if s.instance != "" && id != s.instance {
+				continue
+			}
+		case <-ping.C:
+			// Someone may have signed out in another tab.
+			if !c.sessionAlive(r.Context(), session) || s.write(": ping\n\n") != nil {
+				return
+			}
+		}
+		if s.push(r.Context()) != nil {
+			return
+		}
+	}
+}
+
+// stream is one reader of events.
+type stream struct {
+	console  *Console
+	w        http.ResponseWriter
+	out      *http.ResponseController
+	text     text
+	curl     string            // the example on the page of a connected instance
+	instance string            // "" is the list
+	sent     map[string]string // what each element shows, as far as this reader was told
+	started  bool
+}
+
+// fragment is an element that is pushed. It is sent when its key changed.
+type fragment struct {
+	target, key, html string
+}
+
+// writePatience is how long a reader may take for one event before it counts as gone.
+const writePatience = 10 * time.Second
+
+func (s *stream) write(text string) error {
+	// Not every ResponseWriter (of a test) has deadlines.
+	if err := s.out.SetWriteDeadline(time.Now().Add(writePatience)); err != nil && !errors.Is(err, http.ErrNotSupported) {
+		return err
+	}
+	if _, err := s.w.Write([]byte(text)); err != nil {
+		return err
+	}
+	return s.out.Flush()
+}
+
+// push sends what changed since the last push. Its error means that the stream is over.
+func (s *stream) push(ctx context.Context) error {
+	look := s.lookAtList
+	if s.instance != "" {
+		look = s.lookAtInstance
+	}
+	fragments, err := look(ctx)
+	if err != nil {
+		if ctx.Err() == nil {
+			s.console.deps.Log.ErrorContext(ctx, "console: event stream", "instance", s.instance, "err", err)
+		}
+		return err
+	}
+	var b strings.Builder
+	for _, f := range fragments {
+		if s.sent[f.target] == f.key {
+			continue
+		}
+		s.sent[f.target] = f.key
+		fmt.Fprintf(&b, "<hx-partial hx-target=\"#%s\" hx-swap=\"outerMorph\">%s</hx-partial>\n", f.target, f.html)
+	}
+	s.started = true
+	if b.Len() == 0 {
+		return nil
+	}
+	return s.write("data: " + strings.ReplaceAll(strings.TrimSpace(b.String()), "\n", "\ndata: ") + "\n\n")
+}
+
+// lookAtList returns the whole list when instances came or went, else its cards.
+func (s *stream) lookAtList(ctx context.Context) ([]fragment, error) {
+	list, err := s.console.listView(ctx, s.text)
+	if err != nil {
+		return nil, err
+	}
+	var ids, news strings.Builder
+	fragments := make([]fragment, 0, len(list.Items)+1)
+	for _, item := range list.Items {
+		fmt.Fprintln(&ids, item.ID)
+		html, err := s.draw("card", item)
+		if err != nil {
+			return nil, err
+		}
+		fragments = append(fragments, fragment{"card-" + item.ID, html, html})
+		if s.sent["card-"+item.ID] != html {
+			fmt.Fprintln(&news, item.Announcement())
+		}
+	}
+	if s.started && news.Len() > 0 {
+		announcement, err := s.announce(news.String())
+		if err != nil {
+			return nil, err
+		}
+		fragments = append(fragments, announcement)
+	}
+	if known, ok := s.sent["list"]; !ok || known != ids.String() {
+		html, err := s.draw("instances", list)
+		if err != nil {
+			return nil, err
+		}
+		for _, f := range fragments { // they are in the list
+			s.sent[f.target] = f.key
+		}
+		return []fragment{{"list", ids.String(), html}}, nil
+	}
+	return fragments, nil
+}
+
+// lookAtInstance returns the parts of the instance's page. The QR code has a part of its own: its replacement must not
+// touch the form beside it, where someone may be typing.
+func (s *stream) lookAtInstance(ctx context.Context) ([]fragment, error) {
+	view, err := s.console.deps.Instances.Get(ctx, s.instance)
+	if err != nil {
+		if problem.CodeOf(err) != problem.NotFound {
+			return nil, err
+		}
+		html, err := s.draw("gone", s.text)
+		return []fragment{{"panel", "gone", html}}, err
+	}
+	v := s.console.instanceView(s.text, view)
+	v.Curl = s.curl
+	head, err := s.draw("head", v)
+	if err != nil {
+		return nil, err
+	}
+	fragments := []fragment{{"head", head, head}}
+	panelKey := strings.Join([]string{string(v.State()), v.Status.Reason, v.Status.Phone, v.Status.Pushname}, "\x00")
+	qrKey := v.qr.Text + v.qr.Expires.String()
+	if s.sent["panel"] != panelKey {
+		html, err := s.draw("panel", v)
+		if err != nil {
+			return nil, err
+		}
+		fragments = append(fragments, fragment{"panel", panelKey, html})
+		s.sent["qr"] = qrKey // it is in the panel
+	} else if v.State() == browser.StateScanQR {
+		html, err := s.draw("qr", v)
+		if err != nil {
+			return nil, err
+		}
+		fragments = append(fragments, fragment{"qr", qrKey, html})
+	}
+	announcement, err := s.announce(v.Announcement())
+	return append(fragments, announcement), err
+}
+
+// announce is what a screen reader says. At first it is silent: the page has just been read.
+func (s *stream) announce(what string) (fragment, error) {
+	if !s.started {
+		s.sent["announce"] = what
+	}
+	html, err := s.draw("announce", what)
+	return fragment{"announce", what, html}, err
+}
+
+func (s *stream) draw(name string, data any) (string, error) {
+	var b bytes.Buffer
+	if err := s.console.templates.ExecuteTemplate(&b, name, data); err != nil {
+		return "", err
+	}
+	return b.String(), nil
+}
