@@ -1,0 +1,231 @@
+package intake
+
+import (
+	"bufio"
+	"errors"
+	"io"
+	"mime"
+	"mime/multipart"
+	"strings"
+)
+
+// maxName is the longest name of a form field that is looked at.
+const maxName = 256
+
+// urlencoded reads application/x-www-form-urlencoded.
+func (p *parser) urlencoded(br *bufio.Reader) error {
+	found := false
+	p.inForm = true
+	for {
+		name, hasValue, err := formName(br)
+		if err != nil {
+			return err
+		}
+		v := &formValue{br: br, done: !hasValue}
+		if err := p.formField(name, v, func() { v.plus = true }); err != nil {
+			return err
+		}
+		if err := drain(v); err != nil {
+			return err
+		}
+		found = found || hasValue
+		if _, err := br.Peek(1); errors.Is(err, io.EOF) {
+			break
+		} else if err != nil {
+			return err
+		}
+	}
+	if !found {
+		return syntaxError("it is neither JSON nor a form")
+	}
+	return nil
+}
+
+// formField reads one field of a form. rawPlus is called before a value in which a plus means a plus.
+func (p *parser) formField(name string, r io.Reader, rawPlus func()) error {
+	nested := false
+	if inner, ok := strings.CutPrefix(name, "params["); ok && strings.HasSuffix(inner, "]") {
+		name, nested = inner[:len(inner)-1], true
+	}
+	if name == "data" || name == "params" {
+		return p.jsonField(name == "params", r)
+	}
+	field := fieldOf(name)
+	if field == unknown {
+		return nil
+	}
+	if field == Body && p.file != nil {
+		rawPlus()
+		if err := p.takeFile("", newBase64Reader(r, false)); err != nil {
+			return err
+		}
+		p.set(nested, field, Value{Kind: String})
+		return nil
+	}
+	text, err := p.keep(r)
+	p.set(nested, field, Value{Kind: String, Text: strings.ToValidUTF8(text, "\uFFFD")})
+	return err
+}
+
+// jsonField reads a form field that holds JSON; one that holds something else is not for us.
+func (p *parser) jsonField(nested bool, r io.Reader) error {
+	size := 4 << 10
+	if p.file != nil {
+		size = 64 << 10
+	}
+	br := bufio.NewReaderSize(r, size)
+	if c, err := peekVisible(br); err != nil || c != '{' {
+		if errors.Is(err, io.EOF) {
+			err = nil
+		}
+		return err
+	}
+	if !nested {
+		return p.json(br)
+	}
+	p.nested = Form{}
+	if err := p.fields(&scanner{br}, true); err != nil {
+		return noEOF(err)
+	}
+	return nil
+}
+
+// formName reads a name up to = (true) or & or the end (false).
+func formName(br *bufio.Reader) (string, bool, error) {
+	var raw []byte
+	for {
+		c, err := br.ReadByte()
+		if errors.Is(err, io.EOF) || err == nil && (c == '=' || c == '&') {
+			return formDecode(raw), c == '=', nil
+		}
+		if err != nil {
+			return "", false, err
+		}
+		if raw = append(raw, c); len(raw) > maxName {
+			return "", false, syntaxError("it is neither JSON nor a form")
+		}
+	}
+}
+
+// formDecode is formValue for a name that is in memory already.
+func formDecode(raw []byte) string {
+	out := raw[:0]
+	for i := 0; i < len(raw); i++ {
+		c := raw[i]
+		switch {
+		case c == '+':
+			c = ' '
+		case c == '%' && i+2 < len(raw) && isHex(raw[i+1]) && isHex(raw[i+2]):
+			c = unhex(raw[i+1])<<4 | unhex(raw[i+2])
+			i += 2
+		}
+		out = append(out, c)
+	}
+	return strings.TrimSpace(string(out))
+}
+
+// formValue reads a percent-encoded value up to the next & and takes that too. A % that encodes nothing stays: a
+// text like "diskon 50% hari ini" from a shell is clear enough.
+type formValue struct {
+	br   *bufio.Reader
+	plus bool // a plus is a plus, not a space
+	done bool
+}
+
+// Read implements io.Reader.
+func (r *formValue) Read(p []byte) (int, error) {
+	n := 0
+	for n < len(p) && !r.done {
+		if n > 0 && r.br.Buffered() == 0 {
+			return n, nil
+		}
+		if _, err := r.br.Peek(1); errors.Is(err, io.EOF) {
+			r.done = true
+			break
+		} else if err != nil {
+			return n, err
+		}
+		buf, _ := r.br.Peek(r.br.Buffered())
+		plain := 0
+		for limit := min(len(buf), len(p)-n); plain < limit && buf[plain] != '%' && buf[plain] != '&' && buf[plain] != '+'; {
+			plain++
+		}
+		copy(p[n:], buf[:plain])
+		n += plain
+		_, _ = r.br.Discard(plain)
+		if plain == len(buf) || n == len(p) {
+			continue
+		}
+		c, take := buf[plain], 1
+		switch {
+		case c == '&':
+			r.done = true
+			_, _ = r.br.Discard(1)
+			continue
+		case c == '+' && !r.plus:
+			c = ' '
+		case c == '%':
+			if esc, _ := r.br.Peek(3); len(esc) == 3 && isHex(esc[1]) && isHex(esc[2]) {
+				c, take = unhex(esc[1])<<4|unhex(esc[2]), 3
+			}
+		}
+		_, _ = r.br.Discard(take)
+		p[n] = c
+		n++
+	}
+	if n == 0 && r.done && len(p) > 0 {
+		return 0, io.EOF
+	}
+	return n, nil
+}
+
+func isHex(c byte) bool {
+	return c >= '0' && c <= '9' || c >= 'a' && c <= 'f' || c >= 'A' && c <= 'F'
+}
+
+func unhex(c byte) byte {
+	switch {
+	case c <= '9':
+		return c - '0'
+	case c <= 'F':
+		return c - 'A' + 10
+	}
+	return c - 'a' + 10
+}
+
+// multipart reads multipart/form-data. A part with a file name is the file, whatever its field is called.
+func (p *parser) multipart(br *bufio.Reader, boundary string) error {
+	if boundary == "" {
+		return syntaxError("the Content-Type has no boundary")
+	}
+	mr := multipart.NewReader(br, boundary)
+	for {
+		part, err := mr.NextPart()
+		if err == io.EOF { //nolint:errorlint // a wrapped io.EOF is an early end, the bare one is the end
+			return nil
+		}
+		if err != nil {
+			return multipartError(err)
+		}
+		// Part.FileName would cut path parts off; they are to be refused.
+		_, params, _ := mime.ParseMediaType(part.Header.Get("Content-Disposition"))
+		name, isFile := params["filename"]
+		switch {
+		case isFile && p.file != nil:
+			err = p.takeFile(name, part)
+		case !isFile:
+			err = p.formField(part.FormName(), part, func() {})
+		}
+		if err != nil {
+			return multipartError(err)
+		}
+	}
+}
+
+// multipartError: the reader of multipart has no error types for what is wrong with the body.
+func multipartError(err error) error {
+	if errors.Is(err, io.EOF) {
+		return syntaxError("the multipart body ends early")
+	}
+	return err
+}

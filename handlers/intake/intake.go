@@ -1,0 +1,255 @@
+// Package intake turns the body of a request to /wa/* into one set of fields, whichever of the accepted shapes
+// it came in: flat JSON, JSON with "params", urlencoded or multipart fields, or a form field "data" that holds
+// the JSON.
+//
+// Invariant: the body is read once, as a stream, and what is kept in memory is bounded by Options.MaxText. The
+// one value that can be large, a file, passes through as an io.Reader, from wherever it stands in the body.
+package intake
+
+import (
+	"bufio"
+	"errors"
+	"io"
+	"mime"
+	"slices"
+
+	"kurir/problem"
+)
+
+// Field names a field that callers send.
+type Field int
+
+// The fields. Others are ignored.
+const (
+	Key Field = iota
+	Phone
+	Body
+	Filename
+	Caption
+	URL
+	Limit
+	Wait
+	IdempotencyKey
+	ID
+	fieldCount
+	unknown = fieldCount
+)
+
+func fieldOf(name string) Field {
+	switch name {
+	case "key":
+		return Key
+	case "phone":
+		return Phone
+	case "body":
+		return Body
+	case "filename":
+		return Filename
+	case "caption":
+		return Caption
+	case "url":
+		return URL
+	case "limit":
+		return Limit
+	case "wait":
+		return Wait
+	case "idempotency_key":
+		return IdempotencyKey
+	case "id":
+		return ID
+	}
+	return unknown
+}
+
+// Kind is the JSON type a value came as. Values of forms are strings.
+type Kind uint8
+
+// The kinds of value. Null, objects and arrays count as Absent.
+const (
+	Absent Kind = iota
+	String
+	Number // Text is the literal as it was written
+	Bool   // Text is true or false
+)
+
+// Value is the value of a field.
+type Value struct {
+	Kind Kind
+	Text string
+}
+
+// Form is what a request says. The zero value says nothing.
+type Form struct{ values [fieldCount]Value }
+
+// Get returns a field as it came.
+func (f *Form) Get(name Field) Value { return f.values[name] }
+
+// Text returns a string, or a number as it was written; "" for anything else.
+func (f *Form) Text(name Field) string {
+	if v := f.values[name]; v.Kind == String || v.Kind == Number {
+		return v.Text
+	}
+	return ""
+}
+
+// Options say how to read.
+type Options struct {
+	ContentType string // of the request; a hint, the body itself decides between JSON and form
+	MaxText     int64  // bytes of all fields that are kept; and of the whole body unless File is set
+	MaxTotal    int64  // bytes of the whole body when File is set
+	// File, when set, receives the file: the decoded `body`, or the file part of a multipart body. form is
+	// what was read before it. It is called at most once and must read r to its end or return an error. name
+	// is the name of a file part, as it came.
+	File func(form Form, name string, r io.Reader) error
+}
+
+// Read reads a request. The errors are *problem.Error: BAD_REQUEST, BODY_TOO_LARGE (FILE_TOO_LARGE when a file
+// is expected), BAD_BASE64, and what File returned.
+func Read(body io.Reader, opt Options) (Form, error) {
+	limit, code, size := opt.MaxText, problem.BodyTooLarge, 4<<10
+	if opt.File != nil {
+		limit, code, size = opt.MaxTotal, problem.FileTooLarge, 64<<10
+	}
+	p := &parser{file: opt.File, text: opt.MaxText}
+	br := bufio.NewReaderSize(&limited{r: body, left: limit, code: code}, size)
+	if err := p.read(br, opt.ContentType); err != nil {
+		return Form{}, asProblem(err)
+	}
+	return p.merged(), nil
+}
+
+// parser holds what one request has said so far.
+type parser struct {
+	file    func(Form, string, io.Reader) error
+	hasFile bool
+	text    int64 // bytes of text that may still be kept
+	flat    Form
+	nested  Form // of "params"; it wins over flat
+	inForm  bool // the JSON stands in an urlencoded form
+}
+
+func (p *parser) read(br *bufio.Reader, contentType string) error {
+	if mediaType, params, err := mime.ParseMediaType(contentType); err == nil && mediaType == "multipart/form-data" {
+		return p.multipart(br, params["boundary"])
+	}
+	if bom, _ := br.Peek(3); string(bom) == "\xef\xbb\xbf" {
+		_, _ = br.Discard(3)
+	}
+	c, err := peekVisible(br)
+	switch {
+	case errors.Is(err, io.EOF):
+		return nil // no fields; the key may be in a header
+	case err != nil:
+		return err
+	case c == '{':
+		return p.json(br)
+	case c == '[' || c == '"':
+		return syntaxError("the JSON must be an object")
+	}
+	return p.urlencoded(br)
+}
+
+// merged returns everything that was said until now.
+func (p *parser) merged() Form {
+	f := p.flat
+	for i, v := range p.nested.values {
+		if v.Kind != Absent {
+			f.values[i] = v
+		}
+	}
+	return f
+}
+
+func (p *parser) set(nested bool, field Field, v Value) {
+	if nested {
+		p.nested.values[field] = v
+	} else {
+		p.flat.values[field] = v
+	}
+}
+
+// keep reads a text of limited length into memory.
+func (p *parser) keep(r io.Reader) (string, error) {
+	var stack [512]byte // most texts are short; io.ReadAll and io.Copy take far more
+	text := stack[:0]
+	for {
+		n, err := r.Read(text[len(text):cap(text)])
+		text = text[:len(text)+n]
+		if p.text -= int64(n); p.text < 0 {
+			return "", problem.New(problem.BodyTooLarge, "")
+		}
+		if errors.Is(err, io.EOF) {
+			return string(text), nil
+		}
+		if err != nil {
+			return "", err
+		}
+		if len(text) == cap(text) {
+			text = slices.Grow(text, len(text))
+		}
+	}
+}
+
+// takeFile hands a file over.
+func (p *parser) takeFile(name string, r io.Reader) error {
+	if p.hasFile {
+		return syntaxError("it holds two files")
+	}
+	p.hasFile = true
+	return p.file(p.merged(), name, r)
+}
+
+// peekVisible skips white space and returns the next byte without taking it.
+func peekVisible(br *bufio.Reader) (byte, error) {
+	for {
+		b, err := br.Peek(1)
+		if err != nil {
+			return 0, err
+		}
+		if b[0] != ' ' && b[0] != '\n' && b[0] != '\r' && b[0] != '\t' {
+			return b[0], nil
+		}
+		_, _ = br.Discard(1)
+	}
+}
+
+// syntaxError says what is wrong with a body.
+type syntaxError string
+
+func (e syntaxError) Error() string { return string(e) }
+
+// asProblem gives every error a code. An error without one comes from reading the connection.
+func asProblem(err error) error {
+	var p *problem.Error
+	var syntax syntaxError
+	switch {
+	case errors.As(err, &p):
+		return p
+	case errors.As(err, &syntax):
+		return problem.New(problem.BadRequest, string(syntax))
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
+		return problem.Wrap(problem.BadRequest, "it ends early", err)
+	}
+	return problem.Wrap(problem.BadRequest, "it could not be read", err)
+}
+
+// limited fails when more than left bytes come; it never just stops, as io.LimitReader does.
+type limited struct {
+	r    io.Reader
+	left int64
+	code problem.Code
+}
+
+func (l *limited) Read(p []byte) (int, error) {
+	if l.left < 0 {
+		return 0, problem.New(l.code, "")
+	}
+	if int64(len(p)) > l.left+1 {
+		p = p[:l.left+1]
+	}
+	n, err := l.r.Read(p)
+	if l.left -= int64(n); l.left < 0 {
+		return 0, problem.New(l.code, "")
+	}
+	return n, err
+}
