@@ -4,7 +4,7 @@
 //
 //   page → server   {"n": 7, "op": "message", "args": {…}}         a request; n counts up per connection
 //   server → page   {"n": 7, "ok": {…}} | {"n": 7, "error": {"code": 463, "text": "…", "until": 1760000000}}
-//   server → page   {"op": "receipt", "args": {…}}                 a push; no answer
+//   server → page   {"op": "receipt", "args": {…}}                 a push; one with "s": 12 must not be lost: see "got"
 //
 // Times are epoch seconds, WhatsApp's unit, unless a name ends in _ms. A wid is its _serialized form.
 
@@ -66,7 +66,8 @@ export interface WireChat {
 export interface Requests {
   /** First frame on every connection. Without a device the server answers {pair} and later pushes "paired". */
   hello: {
-    args: { device?: { id: string; secret: string }; platform: string; version: string };
+    // got: the number of the last numbered push that the page has stored (see Push.s).
+    args: { device?: { id: string; secret: string }; platform: string; version: string; got?: number };
     ok:
       | { pair: { refs: string[]; ttls_ms: number[] } } // six refs: 60 000, then 20 000 each
       | { success: { wid: string; lid: string; pushname: string; db_key: string; time: number } };
@@ -98,6 +99,8 @@ export interface Requests {
   profile: { args: { name?: string; about?: string; picture?: string }; ok: Record<string, never> };
   /** The device unlinks itself. */
   logout: { args: { reason: string }; ok: Record<string, never> };
+  /** Numbered pushes up to s are stored here; the server need not send them again. */
+  got: { args: { s: number }; ok: Record<string, never> };
   ping: { args: Record<string, never>; ok: { time: number } };
 }
 

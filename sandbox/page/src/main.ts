@@ -1,0 +1,55 @@
+// The page of the sandbox: a WhatsApp Web that clients find under the names and habits of the real one.
+//
+//   base/      the module loader, event emitter, models and collections, IndexedDB: nothing of WhatsApp in it
+//   comms.ts   the wire to the server (wire.ts has the frames); requests wait while the socket is down
+//   store.ts   what is kept: credentials in localStorage, chats and messages in IndexedDB
+//   session.ts the state machine: launch, linking, login, reconnect, logout
+//   modules/   the modules that clients look up, one file per group. Names, exports and kinds are those of
+//              sandbox/testdata/contract.json; a test holds the built page to it
+//   faults.ts  what can be made to go wrong inside the page
+//   dom.ts     the few elements that clients look for
+//
+// House rules of modules/: factories have no side effects; a module calls another one through R("Name").fn() at call
+// time, because clients wrap exports by assigning to the namespace; nothing is exported that the contract has not.
+
+import { install } from "./base/loader";
+import { watch } from "./dom";
+import { defineBase } from "./modules/base";
+import { defineChats } from "./modules/chats";
+import { defineConn } from "./modules/conn";
+import { defineContacts } from "./modules/contacts";
+import { defineEnums } from "./modules/enums";
+import { defineGetters } from "./modules/getters";
+import { defineGroups } from "./modules/groups";
+import { defineIds } from "./modules/ids";
+import { defineMedia } from "./modules/media";
+import { defineMessages } from "./modules/messages";
+import { defineMisc } from "./modules/misc";
+import { definePrefs } from "./modules/prefs";
+import { definePresence } from "./modules/presence";
+import { defineReceive } from "./modules/receive";
+import { defineSend } from "./modules/send";
+import { defineThumbs } from "./modules/thumbs";
+import { launch } from "./session";
+
+// The order is part of the simulation: a client takes the first module that looks right.
+defineBase();
+defineEnums();
+defineIds();
+definePrefs();
+defineConn();
+defineContacts();
+definePresence();
+defineChats();
+defineGroups();
+defineMessages();
+defineGetters();
+defineMedia();
+defineThumbs();
+defineSend();
+defineReceive();
+defineMisc();
+
+install();
+watch();
+launch();

@@ -1,0 +1,228 @@
+// Files: preparing, uploading and downloading media, and the objects clients look at while that happens.
+
+import { define, R } from "../base/loader";
+import { BaseModel, defineModel } from "../base/model";
+import { comms } from "../comms";
+import { MEDIA_TYPES, SendMsgResult, unixTime } from "./enums";
+import { decryptMedia, encryptMedia, sha256 } from "./media-crypto";
+import { sendPrepared } from "./send";
+import { thumbnailOf, videoFacts } from "./thumbs";
+
+/** Bytes in a Blob, handed around without being read. */
+class OpaqueData {
+  #blob: Blob;
+  #type: string;
+  #url?: string;
+  #released = false;
+
+  constructor(blob: Blob, type?: string) {
+    this.#blob = blob;
+    this.#type = type ?? blob.type;
+  }
+  static async createFromData(data: Blob | BlobPart, type?: string): Promise<OpaqueData> {
+    return new OpaqueData(data instanceof Blob ? data : new Blob([data], { type }), type);
+  }
+  retain(): this { return this; }
+  autorelease(): this { return this; }
+  release(): void {
+    this.#released = true;
+    if (this.#url) URL.revokeObjectURL(this.#url);
+  }
+  throwIfReleased(): void {
+    if (this.#released) throw new Error("OpaqueData was released");
+  }
+  url(): string { return (this.#url ??= URL.createObjectURL(this.#blob)); }
+  getBlob(): Blob { return this.#blob; }
+  forceToBlob(): Blob { return this.#blob; }
+  size(): number { return this.#blob.size; }
+  type(): string { return this.#type; }
+}
+
+class MediaData extends BaseModel {}
+defineModel(MediaData, {
+  proxyName: "media-data",
+  props: {
+    type: undefined, mediaStage: "INIT", mimetype: undefined, size: undefined, filename: undefined, filehash: undefined, fullWidth: undefined, fullHeight: undefined, duration: undefined,
+    preview: undefined, aspectRatio: undefined, isGif: false, waveform: undefined, animationDuration: 0, renderableUrl: undefined,
+  },
+  session: { mediaBlob: undefined, parsedVcards: undefined, streamable: false },
+});
+
+/** The mediaData of a message; undefined when it carries no file. */
+export function mediaDataOf(msg: any): MediaData | undefined {
+  if (!MEDIA_TYPES.has(msg.type)) return undefined;
+  const data = new MediaData({
+    type: msg.type, mimetype: msg.mimetype, size: msg.size, filename: msg.filename, filehash: msg.filehash, fullWidth: msg.width, fullHeight: msg.height, duration: msg.duration,
+    mediaStage: msg.directPath ? "NEED_POKE" : "INIT",
+  });
+  msg.addChild("mediaData", data);
+  return data;
+}
+
+export function mediaObjectOf(msg: any): any {
+  return MEDIA_TYPES.has(msg.type) ? { type: msg.type.toUpperCase(), filehash: msg.filehash, size: msg.size, mediaBlob: undefined } : undefined;
+}
+
+interface PrepOptions {
+  asDocument?: boolean;
+  isPtt?: boolean;
+  asGif?: boolean;
+  asSticker?: boolean;
+  precomputedFields?: { duration?: number; waveform?: Uint8Array };
+}
+
+function mediaType(mimetype: string, options: PrepOptions): string {
+  if (options.asDocument) return "document";
+  if (options.asSticker) return "sticker";
+  const kind = mimetype.split("/")[0]!;
+  if (kind === "audio") return options.isPtt ? "ptt" : "audio";
+  return kind === "image" || kind === "video" ? kind : "document";
+}
+
+/** What the page finds out about a file before it goes: type, measures, thumbnail. */
+async function prepare(opaque: OpaqueData, options: PrepOptions): Promise<MediaData> {
+  const type = mediaType(opaque.type(), options);
+  const data = new MediaData({ type, mimetype: opaque.type() || "application/octet-stream", size: opaque.size(), mediaBlob: opaque, isGif: !!options.asGif, ...options.precomputedFields });
+  const blob = opaque.forceToBlob();
+  data.set("filename", (blob as File).name);
+  if (type === "image" || type === "sticker") data.set(await thumbnailOf(blob));
+  if (type === "video") data.set(await videoFacts(blob));
+  data.set("mediaStage", "EXISTS");
+  return data;
+}
+
+class MediaPrep {
+  declare _mediaData?: MediaData;
+  #ready: Promise<MediaData>;
+
+  constructor(_type: unknown, ready: Promise<MediaData>) {
+    this.#ready = ready.then((data) => (this._mediaData = data));
+    this.#ready.catch(() => {});
+  }
+  async waitForPrep(): Promise<MediaData> { return this.#ready; }
+
+  /** Adds the message, uploads the file, sends. The message's key is the one the caller made. */
+  async sendToChat({ chat, options }: { chat: any; options: any }): Promise<{ messageSendResult: string }> {
+    const data = await this.#ready;
+    return sendPrepared(chat, { ...messageFields(data), ...rawMessage(options), type: data.type, caption: options.caption }, data);
+  }
+}
+
+function rawMessage(options: any): Record<string, unknown> {
+  const { type: _type, caption: _caption, ...raw } = options.productMsgOptions ?? {};
+  return { ...raw, isViewOnce: options.isViewOnce, footer: options.footer };
+}
+
+function messageFields(data: any): Record<string, unknown> {
+  return {
+    mimetype: data.mimetype, size: data.size, filename: data.filename, width: data.fullWidth, height: data.fullHeight, duration: data.duration, isGif: data.isGif || undefined, waveform: data.waveform, body: data.preview,
+  };
+}
+
+/** Where and how to upload; kept as long as the server allows. */
+let connection: { auth: string; upload_path: string; expires: number } | undefined;
+
+async function mediaConn(): Promise<{ auth: string; upload_path: string }> {
+  if (!connection || connection.expires < Date.now()) {
+    const ok = await comms.request("media_conn", {});
+    connection = { ...ok, expires: Date.now() + ok.ttl * 900 };
+  }
+  return connection;
+}
+
+async function upload(request: { mediaType: string; blob: Blob }): Promise<any> {
+  const encrypted = await encryptMedia(request.blob, request.mediaType);
+  const { auth, upload_path } = await mediaConn();
+  const token = encodeURIComponent(encrypted.encFilehash);
+  const response = await fetch(`${upload_path}/${request.mediaType}?auth=${encodeURIComponent(auth)}&token=${token}`, { method: "POST", body: encrypted.blob });
+  if (response.status === 401 || response.status === 403) connection = undefined;
+  if (!response.ok) return { kind: "ERROR", status: response.status };
+  const { direct_path: directPath } = await response.json();
+  const { mediaKey, filehash, encFilehash } = encrypted;
+  return { kind: "SUCCESS", mediaEntry: { mediaKey, filehash, encFilehash, directPath, mediaKeyTimestamp: unixTime() } };
+}
+
+/** Uploads what a message carries and returns what goes into the message. Throws when it failed. */
+export async function uploadFor(msg: any, data: MediaData): Promise<Record<string, unknown>> {
+  data.set("mediaStage", "UPLOADING");
+  const blob: Blob = data["mediaBlob"].forceToBlob();
+  const result = await R("WAWebMediaMmsV4Upload").uploadMedia({ mimetype: msg.mimetype, mediaType: msg.type, mediaObject: msg.mediaObject, blob });
+  if (result.kind !== "SUCCESS") {
+    data.set("mediaStage", "ERROR_UPLOAD");
+    throw new Error(`upload failed: ${result.kind} ${result.status ?? ""}`);
+  }
+  data.set({ mediaStage: "RESOLVED", filehash: result.mediaEntry.filehash });
+  return result.mediaEntry;
+}
+
+/** Fetches and decrypts the file of a message into the blob cache. */
+export async function downloadMedia(msg: any): Promise<void> {
+  const data = msg.mediaData;
+  if (!data || data.mediaBlob || !msg.directPath) return;
+  data.set("mediaStage", "FETCHING");
+  try {
+    const response = await fetch(msg.directPath);
+    if (!response.ok) throw new Error(`media: HTTP ${response.status}`);
+    const plain = await decryptMedia(await response.arrayBuffer(), msg.mediaKey, msg.type, msg.filehash);
+    const blob = new Blob([plain], { type: msg.mimetype });
+    R("WAWebMediaInMemoryBlobCache").InMemoryMediaBlobCache.put(msg.filehash, blob);
+    data.set({ mediaBlob: new OpaqueData(blob), filehash: msg.filehash, mediaStage: "RESOLVED" });
+  } catch {
+    data.set("mediaStage", "ERROR_MISSING");
+  }
+}
+
+/** The newest few files in memory, by hash. */
+class InMemoryMediaBlobCacheImpl {
+  #blobs = new Map<string, Blob>();
+  get(hash: string): Blob | undefined { return this.#blobs.get(hash); }
+  has(hash: string): boolean { return this.#blobs.has(hash); }
+  put(hash: string, blob: Blob): void {
+    this.#blobs.set(hash, blob);
+    if (this.#blobs.size > 20) this.#blobs.delete(this.#blobs.keys().next().value!);
+  }
+  delete(hash: string): void { this.#blobs.delete(hash); }
+  clear(): void { this.#blobs.clear(); }
+}
+
+function defineCaches(): void {
+  define("WAWebMediaInMemoryBlobCache", () => ({ InMemoryMediaBlobCacheImpl, InMemoryMediaBlobCache: new InMemoryMediaBlobCacheImpl() }));
+  define("WAWebMediaStore", () => ({
+    LruMediaStore: {
+      get: async (_hash: string) => undefined,
+      has: async (_hash: string) => false,
+      put: async (_hash: string, _data: unknown) => {},
+      del: async (_hash: string) => {},
+      count: async () => 0,
+      clear: async () => {},
+    },
+  }));
+}
+
+export function defineMedia(): void {
+  defineCaches();
+  define("WAWebMediaOpaqueData", () => ({ default: OpaqueData }));
+  define("WAWebMediaData", () => ({ default: MediaData }));
+  define("WAWebMediaPrep", () => ({ MediaPrep }));
+  define("WAWebPrepRawMedia", () => ({ prepRawMedia: (opaque: OpaqueData, options: PrepOptions) => new MediaPrep(undefined, prepare(opaque, options ?? {})) }));
+  define("WAWebMedia", () => ({
+    MediaPrep: R("WAWebMediaPrep").MediaPrep,
+    prepRawMedia: (opaque: OpaqueData, options: PrepOptions) => R("WAWebPrepRawMedia").prepRawMedia(opaque, options),
+    uploadProductImage: (_opaque: OpaqueData, _a: unknown, _b: unknown, _c: unknown) => Promise.reject(new Error(SendMsgResult["ERROR_UPLOAD"])),
+  }));
+  define("WAWebMediaMmsV4Upload", () => ({
+    UploadMediaResultKind: { SUCCESS: "SUCCESS", CANCELLATION: "CANCELLATION", ERROR: "ERROR", TIMEOUT: "TIMEOUT" },
+    uploadMedia: (request: any) => upload(request),
+    cancelUploadMedia: (_media: unknown) => {},
+  }));
+  define("WAWebMediaDataUtils", () => ({
+    processRawSticker: async (opaque: OpaqueData) => ({ mediaBlob: opaque, mimetype: opaque.type() }),
+    getImageWidthHeight: async (opaque: OpaqueData) => thumbnailOf(opaque.forceToBlob()),
+    opaqueDataToArrayBuffer: (opaque: OpaqueData) => opaque.forceToBlob().arrayBuffer(),
+  }));
+  define("WAWebMediaGatingUtils", () => ({
+    getUploadLimit: (type: string, _origin?: unknown, _hd?: unknown) => (type === "document" ? 2048 : type === "image" ? 70 : 100) * 1024 * 1024,
+  }));
+  define("WAWebCryptoCalculateFilehash", () => ({ calculateFilehashFromBlob: async (blob: Blob) => sha256(await blob.arrayBuffer()) }));
+  define("WAWebWebp", () => ({ isAnimatedWebp: (data: ArrayBuffer) => new TextDecoder("latin1").decode(data.slice(0, 64)).includes("ANIM") }));
+}

@@ -1,0 +1,263 @@
+// Messages: the model, MsgCollection (all that are in memory), the messages of one chat, and finding the rest in
+// IndexedDB.
+
+import { define, R } from "../base/loader";
+import { BaseCollection, Collection } from "../base/collection";
+import { BaseModel, defineModel } from "../base/model";
+import { lastRows, messageRow, messageRows, newRowId, writeRows, type ChatRow, type MessageRow } from "../store";
+import { chatRow } from "./chats";
+import { ACK, isSystemType, unixTime } from "./enums";
+import { maybeWid, MsgKey, wid } from "./ids";
+import { downloadMedia, mediaDataOf, mediaObjectOf } from "./media";
+
+const WID_FIELDS = ["from", "to", "author", "quotedParticipant", "quotedRemoteJid"];
+// What a message keeps on disk, beyond its ids.
+const STORED =
+  "type subtype body caption t ack invis star isNewMsg local self mimetype size filename mediaKey mediaKeyTimestamp filehash encFilehash directPath width height duration isViewOnce isGif waveform pageCount isCaptionByUser " +
+  "quotedMsg quotedStanzaID quotedType mentionedJidList lat lng loc vcardFormattedName vcardList pollName pollOptions pollSelectableOptionsCount notifyName isSendFailure isForwarded forwardingScore " +
+  "ephemeralDuration templateParams matchedText title description canonicalUrl thumbnail rowId messageSecret protocolMessageKey latestEditMsgKey latestEditSenderTimestampMs";
+
+export class Msg extends BaseModel {
+  get chat(): any { return R("WAWebChatCollection").ChatCollection.get(this.id.remote); }
+  getCollection(): any { return R("WAWebMsgCollection").MsgCollection; }
+  updateAck(ack: number, force?: boolean): void {
+    if (force || ack > this.ack) this.set("ack", ack);
+  }
+  downloadMedia(_options?: unknown): Promise<void> { return downloadMedia(this); }
+  forceDownloadMediaEvenIfExpensive(): Promise<void> { return downloadMedia(this); }
+  displayName(): string { return R("WAWebFrontendContactGetters").getFormattedName(R("WAWebContactCollection").ContactCollection.gadd(this.author ?? this.from)); }
+  isLastMessage(): boolean { return this.chat?.lastReceivedKey?.equals(this.id); }
+  mayFail(): boolean { return this.ack <= ACK.CLOCK; }
+  safe(): this { return this; }
+  unsafe(): this { return this; }
+  async resend(): Promise<unknown> { return R("WAWebSendMsgChatAction").resendMsgToChat(this.chat, this); }
+
+  /** What another message carries when it answers this one. */
+  msgContextInfo(_chat?: unknown): Record<string, unknown> {
+    const author = R("WAWebMsgGetters").getSender(this);
+    const { id, ...quoted } = toPlain(this.serialize());
+    return { quotedMsg: { ...quoted, id }, quotedStanzaID: this.id.id, quotedParticipant: author, quotedType: this.type };
+  }
+}
+defineModel(Msg, {
+  proxyName: "msg",
+  props: { id: undefined, ...Object.fromEntries([...STORED.split(" "), ...WID_FIELDS].map((name) => [name, undefined])), ack: 0, body: undefined, type: "unknown" },
+  session: { quotedMsgObj: undefined, hasReaction: false, isQuotedMsgAvailable: true, isUserCreatedType: true },
+  lazy: { mediaData: mediaDataOf, mediaObject: mediaObjectOf },
+});
+
+/** Ids as text and buffers left alone: what IndexedDB takes. */
+export function toPlain(attributes: Record<string, any>): Record<string, any> {
+  const out: Record<string, any> = {};
+  for (const key in attributes) {
+    const value = attributes[key];
+    if (value === undefined || typeof value === "function") continue;
+    if (value !== null && typeof value === "object" && "_serialized" in value) out[key] = value._serialized;
+    else if (Array.isArray(value)) out[key] = value.map((v) => v?._serialized ?? v);
+    else out[key] = value;
+  }
+  return out;
+}
+
+const STORED_SET = new Set(STORED.split(" "));
+
+/** The row of a message from its attributes. */
+export function toRow(attributes: Record<string, any>): MessageRow {
+  const plain = toPlain(attributes);
+  const key = MsgKey.from(attributes["id"]);
+  const row: any = { id: key._serialized, msgId: key.id, chat: key.remote._serialized, rowId: attributes["rowId"] ?? newRowId(attributes["t"]) };
+  for (const name in plain) if (STORED_SET.has(name) || WID_FIELDS.includes(name)) row[name] = plain[name];
+  if (key.fromMe && row.ack === ACK.CLOCK && !row.isSendFailure && !isSystemType(row.type)) row.pending = 1;
+  return row;
+}
+
+/** The attributes of a message from its row. */
+export function rowToAttributes(row: MessageRow): Record<string, any> {
+  const { msgId: _id, chat: _chat, pending: _pending, ...rest } = row;
+  const attributes: Record<string, any> = { ...rest, id: MsgKey.fromString(row.id) };
+  for (const name of WID_FIELDS) if (attributes[name]) attributes[name] = wid(attributes[name]);
+  if (attributes["mentionedJidList"]) attributes["mentionedJidList"] = attributes["mentionedJidList"].map((s: string) => wid(s));
+  return attributes;
+}
+
+/** A message nobody wrote. */
+export function systemRow(chat: string, type: string, subtype = "encrypt"): MessageRow {
+  const me = R("WAWebUserPrefsMeUser").getMeUser();
+  const t = unixTime();
+  const id = new MsgKey({ fromMe: false, remote: chat, id: MsgKey.newId() });
+  return { id: id._serialized, msgId: id.id, chat, rowId: newRowId(t), from: chat, to: me._serialized, type, subtype, t, ack: undefined as unknown as number };
+}
+
+class MsgCollectionImpl extends BaseCollection {
+  static override model = Msg;
+
+  /** Shows messages that are new to the page, whoever wrote them. The rows are on disk when it resolves. */
+  async processMultipleMessages(_chat: unknown, messages: any[], _options?: unknown, _origin?: unknown, _extra?: unknown): Promise<any[]> {
+    const shown = messages.filter((m) => !this.get(m.id));
+    if (!shown.length) return [];
+    await storeMessages(shown.map((m) => toRow(m)));
+    return shown.map((m) => showNew(m));
+  }
+
+  /** Messages by key, from memory or disk. */
+  async getMessagesById(keys: any[]): Promise<{ messages: any[] }> {
+    const found = await Promise.all(keys.map(async (key) => {
+      const known = this.get(key);
+      if (known) return known;
+      const row = await messageRow(String(key));
+      return row && this.add(rowToAttributes(row), { silent: true })[0];
+    }));
+    return { messages: found.filter(Boolean) };
+  }
+
+  async hydrateOrGetMessages(keys: any[]): Promise<any[]> { return (await this.getMessagesById(keys)).messages; }
+  hasSynced(): boolean { return R("WAWebSocketModel").Socket.hasSynced; }
+  hasUnsentMessages(): boolean { return this.some((m: any) => m.id.fromMe && m.ack === ACK.CLOCK); }
+  getStarred(): any[] { return this.filter((m: any) => m.star); }
+}
+
+export class ChatMsgsCollection extends Collection {
+  static override model = Msg;
+  declare loadAroundPromise?: Promise<unknown>;
+
+  override initialize(): void {
+    this.msgLoadState = { noEarlierMsgs: false, contextLoaded: false, isLoadingEarlierMsgs: false };
+  }
+  getChat(): any { return this.parent; }
+
+  // A message keeps MsgCollection as its collection: that is where its events go.
+  override add(values: any, options: any = {}): any[] {
+    const list = Array.isArray(values) ? values : [values];
+    return super.add(R("WAWebMsgCollection").MsgCollection.add(list, { silent: true }), options);
+  }
+}
+
+/** Writes messages and, where one is the newest of its chat, the chat: one transaction, nothing read. */
+export function storeMessages(rows: MessageRow[]): Promise<void> {
+  return writeRows({ message: rows, chat: newestPerChat(rows).flatMap(chatRowWith) });
+}
+
+// A message that is older than what the chat shows does not touch the chat's row.
+function chatRowWith(row: MessageRow): ChatRow[] {
+  if (!lastRows.has(row.chat)) return [];
+  const last = lastRows.get(row.chat);
+  if (last && last.rowId < row.rowId) return [];
+  lastRows.set(row.chat, row);
+  const chat = R("WAWebChatCollection").ChatCollection.get(row.chat);
+  return chat ? [chatRow(chat)] : [];
+}
+
+function newestPerChat(rows: MessageRow[]): MessageRow[] {
+  const newest = new Map<string, MessageRow>();
+  for (const row of rows) if (!((newest.get(row.chat)?.rowId ?? Infinity) < row.rowId)) newest.set(row.chat, row);
+  return [...newest.values()];
+}
+
+/** Puts a new message into memory: MsgCollection and chat.msgs fire add, the chat moves up. */
+export function showNew(attributes: Record<string, any>): any {
+  const { MsgCollection } = R("WAWebMsgCollection");
+  const [msg] = MsgCollection.add(attributes);
+  const chat = R("WAWebChatCollection").ChatCollection.get(msg.id.remote);
+  if (chat) {
+    chat.msgs.add(msg);
+    chat.set({ lastReceivedKey: msg.id, t: Math.max(msg.t, chat.t ?? 0) });
+  }
+  return msg;
+}
+
+/** Writes a message as it is in memory now. */
+export function saveMsg(msg: any): Promise<void> {
+  return storeMessages([toRow(msg.attributes)]);
+}
+
+/** Changes a message that may be in memory or only on disk. */
+export async function updateMessage(key: MsgKey | string, changes: Record<string, unknown>): Promise<void> {
+  const msg = R("WAWebMsgCollection").MsgCollection.get(key);
+  if (msg) {
+    msg.set(changes);
+    return saveMsg(msg);
+  }
+  const row = await messageRow(String(key));
+  if (row) await storeMessages([toRow({ ...rowToAttributes(row), ...changes })]);
+}
+
+async function rowIdOf(anchor: any): Promise<number | undefined> {
+  if (!anchor) return undefined;
+  return R("WAWebMsgCollection").MsgCollection.get(anchor)?.rowId ?? (await messageRow(String(anchor)))?.rowId;
+}
+
+async function find(request: any, accept: (row: MessageRow) => boolean = () => true): Promise<any[]> {
+  const chat = request.anchor?.remote ?? request.chat;
+  const from = await rowIdOf(request.anchor);
+  if (request.anchor && from === undefined) return [];
+  const rows = await messageRows(String(chat), request.count, from, request.direction ?? "before");
+  return rows.filter(accept).map(rowToAttributes);
+}
+
+/** Loads the messages around one into the chat. */
+function searchContext(chat: any, msgKey: any): { collection: ChatMsgsCollection; key: any } {
+  const collection: ChatMsgsCollection = chat.msgs;
+  collection.loadAroundPromise = (async () => {
+    const { messages } = await R("WAWebMsgCollection").MsgCollection.getMessagesById([msgKey]);
+    collection.add(messages, { silent: true });
+  })();
+  return { collection, key: msgKey };
+}
+
+async function loadEarlier(chat: any): Promise<any[]> {
+  const first = chat.msgs.head();
+  const rows = await messageRows(String(chat.id), 50, await rowIdOf(first?.id), "before");
+  if (!rows.length) chat.msgs.msgLoadState.noEarlierMsgs = true;
+  const models = R("WAWebMsgCollection").MsgCollection.add(rows.map(rowToAttributes), { silent: true });
+  return chat.msgs.add(models, { at: 0 });
+}
+
+function isMediaOf(kind: string): (row: MessageRow) => boolean {
+  if (kind === "allDocs") return (row) => row.type === "document";
+  if (kind === "allLinks") return (row) => row.matchedText !== undefined;
+  return (row) => row.type === "image" || row.type === "video" || row.type === "document";
+}
+
+export function defineMessages(): void {
+  define("WAWebMsgModel", () => ({ Msg }));
+  define("WAWebMsgCollection", () => ({ MsgCollectionImpl, MsgCollection: new MsgCollectionImpl() }));
+  define("WAWebChatMsgsCollection", () => ({ ChatMsgsCollection }));
+  define("WAWebDBMessageFindLocal", () => ({
+    msgFindByDirection: (request: any) => find(request),
+    msgFindBefore: (request: any) => find({ ...request, direction: "before" }),
+    msgFindAfter: (request: any) => find({ ...request, direction: "after" }),
+    msgFindMedia: (request: any) => find(request, isMediaOf(request.mediaType)),
+    msgFindStarred: (request: any) => find(request, (row) => !!row["star"]),
+    msgFindSearch: (request: any) => find(request, (row) => String(row["body"] ?? "").includes(request.searchTerm ?? "")),
+    msgFindCallLog: (request: any) => find(request, (row) => row.type === "call_log"),
+    msgFindEvents: (request: any) => find(request, (row) => row.type === "event_creation"),
+  }));
+  define("WAWebChatMessageSearch", () => ({ getSearchContext: (request: any) => searchContext(request.chat, request.msgKey) }));
+  define("WAWebChatLoadMessages", () => ({
+    loadRecentMsgs: (request: any) => loadEarlier(request.chat ?? request),
+    loadEarlierMsgs: (request: any) => loadEarlier(request.chat ?? request),
+  }));
+  define("WAWebMsgDataFromModel", () => ({ msgDataFromMsgModel: (msg: any) => msg.attributes }));
+  define("WAWebDBUpdateMessageTable", () => ({
+    updateMessageTable: (key: any, changes: Record<string, unknown>) => updateMessage(MsgKey.from(key), changes),
+  }));
+  define("WAWebQuotedMsgModelUtils", () => ({
+    getQuotedMsgObj: (msg: any) => quotedModel(msg),
+    isMyQuotedMsg: (msg: any) => R("WAWebUserPrefsMeUser").isMeAccount(msg.quotedParticipant),
+  }));
+  define("WAWebMsgReply", () => ({ canReplyMsg: (msg: any) => msg.ack === undefined || msg.ack >= ACK.SENT || !msg.id.fromMe }));
+}
+
+function quotedModel(msg: any): any {
+  if (msg.quotedStanzaID === undefined) return undefined;
+  const { MsgCollection } = R("WAWebMsgCollection");
+  const participant = msg.quotedParticipant;
+  const key = new MsgKey({
+    fromMe: R("WAWebUserPrefsMeUser").isMeAccount(participant),
+    remote: msg.id.remote,
+    id: msg.quotedStanzaID,
+    participant: msg.id.remote.isGroup() ? participant : undefined,
+  });
+  return MsgCollection.get(key) ?? new Msg({ ...msg.quotedMsg, id: key, from: participant, to: maybeWid(String(msg.id.remote)) });
+}
+

@@ -1,0 +1,110 @@
+// Small modules that clients wrap or read at start, and that the sandbox needs for nothing else.
+
+import { define, R } from "../base/loader";
+import { BaseCollection } from "../base/collection";
+import { BaseModel, defineModel } from "../base/model";
+import { EventEmitter } from "../base/emitter";
+import { modelStorage } from "../store";
+
+class CmdImpl extends EventEmitter {}
+const CMD_EVENTS = "openChatAt,openChatFromUnread,openChatBottom,closeChat,closeActiveChat,setActiveFilter,archiveChat,pinChat,muteChat,markChatUnread,sendStarMsgs,sendUnstarMsgs,sendDeleteMsgs,sendRevokeMsgs,alertNewMsg,scrollChatListToTop";
+for (const name of CMD_EVENTS.split(",")) {
+  Object.defineProperty(CmdImpl.prototype, name, {
+    value(this: CmdImpl, ...args: unknown[]) { this.trigger(name.replace(/[A-Z]/g, (c) => "_" + c.toLowerCase()), ...args); },
+    writable: true,
+    configurable: true,
+  });
+}
+
+class Call extends BaseModel {}
+defineModel(Call, { proxyName: "call", props: { id: undefined, peerJid: undefined, isVideo: false, isGroup: false, outgoing: false, offerTime: undefined }, session: { state: undefined } });
+
+class CallCollectionImpl extends BaseCollection {
+  static override model = Call;
+  processIncomingCall(call: any): any { return this.add(call)[0]; }
+  setActiveCall(call: any): any { return call; }
+}
+
+class Status extends BaseModel {}
+defineModel(Status, { proxyName: "status-v3", props: { id: undefined, totalCount: 0, unreadCount: 0 }, session: {} });
+
+class StatusCollectionImpl extends BaseCollection {
+  static override model = Status;
+  getMyStatus(): any { return this.gadd(R("WAWebUserPrefsMeUser").getMeUser()); }
+  getUnexpired(): any[] { return []; }
+  hasSynced(): boolean { return true; }
+}
+
+class SearchQuery {
+  filter: any;
+  term: string;
+  constructor(term = "", filter: any = undefined) {
+    this.term = term;
+    this.filter = filter;
+  }
+  updateQuery(term: string): SearchQuery { return new SearchQuery(term, this.filter); }
+  updateLabelQuery(filter: any): SearchQuery { return new SearchQuery(this.term, filter); }
+  clear(): SearchQuery { return new SearchQuery(); }
+}
+
+/** Whether the account may not write first until a time; WhatsApp calls it the reach-out time lock (error 463). */
+const TIMELOCK_KEY = "reachout-timelock";
+let timelock: { is_active: boolean; time_enforcement_ends?: number; enforcement_type?: string } | undefined;
+
+function timelocked(): boolean {
+  return !!timelock?.is_active && (timelock.time_enforcement_ends ?? Infinity) > Date.now() / 1000;
+}
+
+function defineTimelock(): void {
+  define("WAWebReachoutTimelockUtils", () => ({
+    REACHOUT_TIMELOCK_IDB_KEY: TIMELOCK_KEY,
+    isUserReachoutTimelocked: () => timelocked(),
+    isUserReachoutTimelockedAndVisible: () => timelocked(),
+    isUserReachoutTimelockedAndHidden: () => false,
+  }));
+  define("WAWebMexReachoutTimelockNotificationHandler", () => ({
+    handleReachoutTimelockUpdate(isActive: boolean, ends: number | undefined, type: string) {
+      timelock = { is_active: isActive, time_enforcement_ends: ends, enforcement_type: type };
+      void modelStorage.put("sync-state", timelock, TIMELOCK_KEY);
+    },
+  }));
+  define("WAWebMexFetchReachoutTimelockJob", () => ({
+    mexFetchReachoutTimelock: async () => timelock ?? (await modelStorage.get("sync-state", TIMELOCK_KEY)) ?? { is_active: false },
+  }));
+  define("WAWebGetReachoutTimelockJob", () => ({ fetchReachoutTimelock: () => R("WAWebMexFetchReachoutTimelockJob").mexFetchReachoutTimelock() }));
+}
+
+function defineWrapped(): void {
+  define("WAWebABProps", () => ({ getABPropConfigValue: (_name: string) => undefined }));
+  define("WAWebPrimaryFeatures", () => ({ primaryFeatureEnabled: (_name: string) => false }));
+  define("WAWebUpdateDbForGroupActionApi", () => ({ updateDBForGroupAction: async (_event: any, _action: any, _options: any) => {} }));
+  define("WAWebReactionsMsgAction", () => ({ addOrUpdateReactionsModelCollection: (_reactions: any, _live: boolean) => {} }));
+  define("WAWebDBPollsUpsertVotes", () => ({ upsertVotesDb: async (_votes: any[]) => {} }));
+  define("WAWebBizLabelUtils", () => ({
+    initializeLabels: (_labels: any) => {},
+    addToLabelCollection: (_labels: any, _item: any, _kind: any) => {},
+    removeLabelFromCollection: (_labels: any, _item: any, _kind: any) => {},
+    getParentCollection: (_kind: any) => R("WAWebChatCollection").ChatCollection,
+    createLabelItemId: (label: any, kind: any, id: any) => `${label}_${kind}_${id}`,
+  }));
+  define("WAWebGenMinimalLinkPreviewChatAction", () => ({ genMinimalLinkPreview: async (_link: any, _a: any, _b: any, _c: any) => undefined }));
+  define("WAWebLinkPreviewChatAction", () => ({ getLinkPreview: async (_link: any, _chat: any) => undefined }));
+  define("useWAWebLinkPreview", () => ({
+    findFirstWebLink: (text: string) => /https?:\/\/\S+/.exec(text)?.[0],
+    useLinkPreview: (_chat: any, _text: any) => undefined,
+  }));
+  define("WAWebChatSearchQuery", () => ({ SEARCH_EVENT: "search", SearchQuery, isSearchResult: (_value: unknown) => false }));
+  define("WAWebChatSearchFilters", () => ({
+    SearchFilters: { UNREAD: "unread", GROUP: "group", CONTACT: "contact", NON_CONTACT: "non_contact", BROADCAST: "broadcast", LABELS: "labels" },
+    isFilterExcludedFromSearchTreatmentInInboxFlow: (_filter: unknown) => false,
+    isFilterExcludedFromSearchTreatmentInNormalFlow: (_filter: unknown) => false,
+  }));
+}
+
+export function defineMisc(): void {
+  define("WAWebCmd", () => ({ CmdImpl, Cmd: new CmdImpl() }));
+  define("WAWebCallCollection", () => ({ default: new CallCollectionImpl() }));
+  define("WAWebStatusCollection", () => ({ StatusCollection: new StatusCollectionImpl() }));
+  defineWrapped();
+  defineTimelock();
+}

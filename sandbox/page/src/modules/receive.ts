@@ -1,0 +1,132 @@
+// Receiving: messages, history and receipts that the server pushes. Everything goes through the module exports that
+// clients wrap.
+
+import { define, R } from "../base/loader";
+import { comms } from "../comms";
+import { modelStorage } from "../store";
+import type { Pushes, WireMessage } from "../wire";
+import { saveChats, updateChat } from "./chats";
+import { saveContacts } from "./contacts";
+import { ACK, isSystemType, unixTime } from "./enums";
+import { MsgKey, wid } from "./ids";
+import { storeMessages, toRow, updateMessage } from "./messages";
+
+const ACK_OF = { delivery: ACK.RECEIVED, read: ACK.READ, played: ACK.PLAYED };
+
+/** The attributes of a message that the server sent. */
+function attributesOf(m: WireMessage): Record<string, any> {
+  const me = R("WAWebUserPrefsMeUser").getMeUser();
+  const chat = wid(m.chat);
+  const author = chat.isGroup() ? wid(m.author ?? String(me)) : undefined;
+  const own = chat === me;
+  const id = new MsgKey({ fromMe: m.from_me, remote: chat, id: m.id, participant: author, self: own ? (m.from_me ? "out" : "in") : undefined });
+  return {
+    id, author, type: m.type, body: m.media ? undefined : m.body, t: m.t, from: m.from_me ? me : chat, to: m.from_me ? chat : me,
+    ack: m.from_me ? (m.ack ?? ACK.SENT) : undefined, notifyName: m.pushname, mentionedJidList: m.mentions?.map(wid), ...m.extra, ...mediaAttributes(m), ...quotedAttributes(m),
+  };
+}
+
+function mediaAttributes({ media, body }: WireMessage): Record<string, unknown> {
+  if (!media) return {};
+  return {
+    caption: body || undefined, mimetype: media.mimetype, size: media.size, filename: media.filename, mediaKey: media.media_key, filehash: media.file_sha256, encFilehash: media.file_enc_sha256,
+    directPath: media.direct_path, width: media.width, height: media.height, duration: media.duration,
+  };
+}
+
+function quotedAttributes({ quoted }: WireMessage): Record<string, unknown> {
+  if (!quoted) return {};
+  return { quotedStanzaID: quoted.id, quotedParticipant: quoted.author ? wid(quoted.author) : undefined, quotedType: quoted.type, quotedMsg: { type: quoted.type, body: quoted.body } };
+}
+
+/** One message that arrived now. */
+export async function onMessage(m: WireMessage): Promise<void> {
+  if (!R("WAWebChatCollection").ChatCollection.get(m.chat)) await saveChats([{ wid: m.chat, lid: undefined, t: m.t, unread: 0 }]);
+  if (m.pushname && !m.from_me) R("WAWebContactCollection").ContactCollection.gadd(wid(m.author ?? m.chat)).set("pushname", m.pushname);
+  await R("WAWebHandleSingleMsgWorkerCompatible").handleSingleMsg({ ...attributesOf(m), isNewMsg: true });
+  if (!m.from_me && !isSystemType(m.type)) comms.request("receipt", { chat: m.chat, ids: [m.id], type: "delivery", author: m.author }).catch(() => {});
+}
+
+async function handleMessage(attributes: any): Promise<void> {
+  const chatId = attributes.id.remote;
+  const { MsgCollection } = R("WAWebMsgCollection");
+  if (MsgCollection.get(attributes.id) || (await modelStorage.get("message", String(attributes.id)))) return;
+  await MsgCollection.processMultipleMessages(chatId, [attributes], {}, {}, {});
+  const chat = R("WAWebChatCollection").ChatCollection.get(chatId);
+  if (attributes.id.fromMe) return updateChat(chat, { unreadCount: 0 });
+  if (!isSystemType(attributes.type)) await updateChat(chat, { unreadCount: Math.max(0, chat.unreadCount) + 1 });
+}
+
+/** A piece of the past: stored, and the newest of each chat shown. */
+export async function onHistory(push: Pushes["history"]): Promise<void> {
+  if (push.contacts?.length) await saveContacts(push.contacts);
+  if (push.chats?.length) await saveChats(push.chats);
+  if (push.messages?.length) await storeHistory(push.messages);
+}
+
+async function storeHistory(messages: WireMessage[]): Promise<void> {
+  const rows = messages.map((m) => toRow(attributesOf(m)));
+  await storeMessages(rows);
+  const { ChatCollection } = R("WAWebChatCollection");
+  const { MsgCollection } = R("WAWebMsgCollection");
+  const newest = new Map(messages.map((m) => [m.chat, m] as const));
+  for (const m of messages) if (m.t >= newest.get(m.chat)!.t) newest.set(m.chat, m);
+  for (const m of newest.values()) {
+    const chat = ChatCollection.get(m.chat);
+    if (!chat || (chat.msgs.last()?.t ?? 0) > m.t) continue;
+    const [msg] = MsgCollection.add({ ...attributesOf(m), rowId: rows.find((r) => r.msgId === m.id)!.rowId }, { silent: true });
+    chat.msgs.add(msg, { silent: true });
+    chat.set({ lastReceivedKey: msg.id }, { silent: true });
+  }
+}
+
+/** A receipt, in the form that the real handlers take. */
+export async function onReceipt(push: Pushes["receipt"]): Promise<void> {
+  const from = wid(push.chat);
+  const receipt = {
+    ack: ACK_OF[push.type],
+    ackString: push.type,
+    from,
+    participant: push.author ? wid(push.author) : undefined,
+    recipient: undefined,
+    externalIds: push.ids,
+    ts: push.t,
+    t: unixTime(),
+  };
+  if (from.isGroup()) await R("WAWebHandleGroupChatReceipt").handleGroupSimpleReceipt(receipt);
+  else if (from.isStatus()) await R("WAWebHandleStatusReceipt").handleStatusSimpleReceipt(receipt);
+  else await R("WAWebHandleDirectChatReceipt").handleChatSimpleReceipt(receipt);
+}
+
+async function raiseAck(key: string, ack: number): Promise<void> {
+  const { messages } = await R("WAWebMsgCollection").MsgCollection.getMessagesById([key]);
+  if (messages[0] && messages[0].ack < ack) await updateMessage(messages[0].id, { ack });
+}
+
+async function directReceipt(receipt: any): Promise<void> {
+  const own = R("WAWebUserPrefsMeUser").isMeAccount(receipt.from);
+  for (const id of receipt.externalIds) await raiseAck(`true_${receipt.from}_${id}${own ? "_out" : ""}`, receipt.ack);
+}
+
+// In a group the message's own ack rises when everybody has got as far.
+const groupReceipts = new Map<string, Map<string, number>>();
+
+async function groupReceipt(receipt: any): Promise<void> {
+  const others = R("WAWebGroupMetadataCollection").default.get(receipt.from)?.participants.length - 1;
+  for (const id of receipt.externalIds) {
+    const seen = groupReceipts.get(id) ?? new Map<string, number>();
+    groupReceipts.set(id, seen);
+    seen.set(String(receipt.participant), Math.max(receipt.ack, seen.get(String(receipt.participant)) ?? 0));
+    if (seen.size < others) continue;
+    const rows = await modelStorage.read("message", (s) => s.index("msgId").getAll(id));
+    for (const row of rows) await raiseAck(row.id, Math.min(...seen.values()));
+  }
+}
+
+export function defineReceive(): void {
+  define("WAWebHandleSingleMsg", () => ({ handleSingleMsgImpl: (message: any) => handleMessage(message) }));
+  define("WAWebHandleSingleMsgWorkerCompatible", () => ({ handleSingleMsg: (message: any) => R("WAWebHandleSingleMsg").handleSingleMsgImpl(message) }));
+  define("WAWebHandleDirectChatReceipt", () => ({ handleChatSimpleReceipt: (receipt: any) => directReceipt(receipt) }));
+  define("WAWebHandleGroupChatReceipt", () => ({ handleGroupSimpleReceipt: (receipt: any) => groupReceipt(receipt) }));
+  define("WAWebHandleStatusReceipt", () => ({ handleStatusSimpleReceipt: async (_receipt: any) => {} }));
+}

@@ -1,0 +1,129 @@
+// What the page keeps: the message store (chats, contacts, groups, messages) and the signal store, in IndexedDB;
+// the credentials, in localStorage. Messages stay locked until the server's success delivers their key.
+
+import { Database } from "./base/idb";
+
+export const modelStorage = new Database("model-storage", 1, {
+  chat: { keyPath: "id" },
+  contact: { keyPath: "id" },
+  "group-metadata": { keyPath: "id" },
+  // rowId counts down from the newest, so that the newest n of a chat are one getAll; pending is on own messages only
+  // that wait for the server.
+  message: { keyPath: "id", indexes: { chat: ["chat", "rowId"], msgId: "msgId", pending: "pending" } },
+  "sync-state": {},
+});
+export const signalStorage = new Database("signal-storage", 1, { "signal-meta-store": {} });
+export const mediaStorage = new Database("lru-media-storage-idb", 1, { "lru-media-array-buffer-cache": {} });
+
+/** A row of the message store. Everything in it survives structuredClone; ids are serialized. */
+export interface MessageRow {
+  id: string; // serialized MsgKey
+  msgId: string; // 3EB0…
+  chat: string;
+  rowId: number; // negative: see newRowId
+  pending?: 1;
+  from: string;
+  to: string;
+  author?: string;
+  type: string;
+  t: number;
+  ack: number;
+  [key: string]: any;
+}
+
+/** The newest message of every chat, as it is in the chat's row. A chat is in IndexedDB when it is in here. */
+export const lastRows = new Map<string, MessageRow | undefined>();
+
+export interface ChatRow {
+  id: string;
+  t: number;
+  unreadCount: number;
+  accountLid?: string;
+  last?: MessageRow; // the newest message, so that the chat list needs no message to be read
+  [key: string]: any;
+}
+
+let lastRowId = 0;
+
+/** Sorts by time and, within a second, by arrival. Negative: the newest comes first in the index. */
+export function newRowId(t: number): number {
+  const n = t * 1e6 + (Date.now() % 1000) * 1000;
+  lastRowId = n <= lastRowId && n + 1e6 > lastRowId ? lastRowId + 1 : n;
+  return -lastRowId;
+}
+
+let unlock!: () => void;
+/** Resolves once the server delivered the key of the message store. Readers of messages wait for it. */
+export const unlocked = new Promise<void>((resolve) => (unlock = resolve));
+export function unlockMessages(): void {
+  unlock();
+}
+
+const KEYS = {
+  me: "last-wid-md",
+  lid: "WALid",
+  noise: "WANoiseInfo",
+  noiseIv: "WANoiseInfoIv",
+  salt: "WAWebEncKeySalt",
+  adv: "WAAdvSecretKey",
+  pushname: "me-display-name",
+  pairing: "WAPairingTimestamp",
+} as const;
+
+/** Small values in localStorage, JSON like the real page's. */
+export const prefs = {
+  get(key: keyof typeof KEYS): any {
+    const text = localStorage.getItem(KEYS[key]);
+    return text === null ? undefined : JSON.parse(text);
+  },
+  set(key: keyof typeof KEYS, value: unknown): void {
+    if (value === undefined || value === null) localStorage.removeItem(KEYS[key]);
+    else localStorage.setItem(KEYS[key], JSON.stringify(value));
+  },
+  clear(): void {
+    for (const key of Object.values(KEYS)) localStorage.removeItem(key);
+  },
+};
+
+/** Writes rows of several stores in one transaction. */
+export function writeRows(rows: { chat?: ChatRow[]; contact?: any[]; "group-metadata"?: any[]; message?: MessageRow[] }): Promise<void> {
+  const names = Object.keys(rows).filter((name) => (rows as any)[name]?.length);
+  if (!names.length) return Promise.resolve();
+  return modelStorage.write(names, (tx) => {
+    for (const name of names) {
+      const store = tx.objectStore(name);
+      for (const row of (rows as any)[name]) store.put(row);
+    }
+  });
+}
+
+export async function messageRow(id: string): Promise<MessageRow | undefined> {
+  await unlocked;
+  return modelStorage.get("message", id);
+}
+
+/** Up to `count` messages of a chat next to `anchor`, not including it, oldest first. Without an anchor: the newest. */
+export async function messageRows(chat: string, count: number, anchor?: number, direction: "before" | "after" = "before"): Promise<MessageRow[]> {
+  await unlocked;
+  const limit = Number.isFinite(count) && count >= 0 ? count : undefined;
+  if (limit === 0) return [];
+  if (direction === "before") {
+    const range = IDBKeyRange.bound([chat, anchor ?? -Infinity], [chat, Infinity], anchor !== undefined);
+    const rows = await modelStorage.read<MessageRow[]>("message", (s) => s.index("chat").getAll(range, limit));
+    return rows.reverse();
+  }
+  if (anchor === undefined) return [];
+  const range = IDBKeyRange.bound([chat, -Infinity], [chat, anchor], false, true);
+  const rows = await modelStorage.read<MessageRow[]>("message", (s) => s.index("chat").getAll(range));
+  return rows.reverse().slice(0, limit);
+}
+
+export function pendingRows(): Promise<MessageRow[]> {
+  return modelStorage.read("message", (s) => s.index("pending").getAll());
+}
+
+/** Forgets everything of the account, as an unlinked page does. */
+export async function destroyStorage(): Promise<void> {
+  prefs.clear();
+  await Promise.allSettled([modelStorage.destroy(), signalStorage.destroy(), mediaStorage.destroy()]);
+}
