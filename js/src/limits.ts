@@ -6,6 +6,7 @@ export class Problem extends Error {
   constructor(
     readonly code: string,
     message: string,
+    readonly until?: number, // epoch seconds; of RESTRICTED
   ) {
     super(message);
   }

@@ -60,7 +60,8 @@ function toChat(c: Any): Any {
 }
 
 function nameOfChat(c: Any, wid: string): string {
-  return text(field(c, "name")) || nameOfContact(quiet(() => field(c, "contact"))) || text(quiet(() => c.formattedTitle)) || text(quiet(() => fn("WAWebFrontendChatGetters", "getFormattedTitle")?.(c))) || wid;
+  // The contact is looked up, not taken from the chat: there the page would make one that does not exist.
+  return text(field(c, "name")) || nameOfContact(quiet(() => contacts()?.get(wid))) || text(quiet(() => c.formattedTitle)) || text(quiet(() => fn("WAWebFrontendChatGetters", "getFormattedTitle")?.(c))) || wid;
 }
 
 function nameOfContact(c: Any): string {
@@ -78,46 +79,52 @@ function lastOf(c: Any): Any {
 
 const realOrNone = (m: Any): Any => (m && isReal(m) ? m : undefined);
 
-/** The newest messages of a chat in time order. What memory lacks comes from the page's database. */
+/**
+ * The newest messages of a chat in time order. What the page has in memory of a chat may have gaps, so its database
+ * is read backwards from the newest message, and memory, which is fresher, wins where both have one.
+ */
 export async function listMessages(wid: string, max: number, ms: number): Promise<Any[]> {
   const chat = existingChat(wid);
   if (!chat) throw new Problem("CHAT_NOT_FOUND", wid);
-  const lid = field(chat, "accountLid");
+  const inMemory = models(chat.msgs);
+  const time = (m: Any): number => num(field(m, "t"));
+  const stored = await fromDatabase(chat, newest(inMemory, 3, time, () => true), max, ms);
   const byId = new Map<string, Any>();
   const keep = (m: Any): void => {
     const { id, fromMe } = keyOf(m);
     if (id && isReal(m)) byId.set(`${fromMe} ${id}`, m);
   };
-  const inMemory = models(chat.msgs);
-  // A copy of the end only: a chat that was scrolled may hold thousands.
-  inMemory.slice(-(max * 2 + 50)).forEach(keep);
-  if (byId.size < max) await older(chat, inMemory, max, keep, () => byId.size, ms);
-  const sorted = [...byId.values()].map((m, i) => ({ m, i, t: num(field(m, "t")) })).sort((a, b) => a.t - b.t || a.i - b.i);
+  stored.rows.forEach(keep);
+  for (const m of inMemory) if (time(m) >= stored.since) keep(m);
+  const sorted = [...byId.values()].map((m, i) => ({ m, i, t: time(m) })).sort((x, y) => x.t - y.t || x.i - y.i);
+  const lid = field(chat, "accountLid");
   return sorted.slice(-max).map(({ m }) => toMessage(m, lid));
 }
 
-/** Reads backwards from the oldest message in memory until there are enough real ones or there are no more. */
-async function older(chat: Any, inMemory: Any[], max: number, keep: (m: Any) => void, have: () => number, ms: number): Promise<void> {
+/** Rows backwards from the newest message, oldest first, with at least max real ones while there are more; since: the time from which on they are complete. */
+async function fromDatabase(chat: Any, newestInMemory: Any[], max: number, ms: number): Promise<{ rows: Any[]; since: number }> {
   const find = fn("WAWebDBMessageFindLocal", "msgFindBefore") ?? fn("WAWebDBMessageFindLocal", "msgFindByDirection");
-  if (!find) return;
-  let anchor: Any = inMemory.length ? field(inMemory[0], "id") : undefined;
-  if (!anchor) {
-    anchor = field(chat, "lastReceivedKey");
-    if (!anchor) return;
-    const last = await limit(msgs().getMessagesById([str(anchor)]), ms, "PAGE_TIMEOUT", "reading the newest message");
-    rows(last).forEach(keep);
+  let out: Any[] = [];
+  const last = field(chat, "lastReceivedKey");
+  const anchors = [...newestInMemory.map((m) => field(m, "id")), last].filter(Boolean);
+  if (!find || anchors.length === 0) return { rows: out, since: -Infinity };
+  if (newestInMemory.length === 0) out = rows(await limit(msgs().getMessagesById([str(last)]), ms, "PAGE_TIMEOUT", "reading the newest message"));
+  let real = 0;
+  for (let round = 0, anchor = anchors.shift(); anchor && round < 20; round++) {
+    const count = Math.max(20, max - real);
+    const got = rows(await limit(find({ anchor, count, direction: "before" }), ms, "PAGE_TIMEOUT", "reading messages"));
+    if (got.length === 0 && out.length === 0) {
+      anchor = anchors.shift(); // the newest may not be on disk yet
+      continue;
+    }
+    out = [...got, ...out];
+    real += got.filter(isReal).length;
+    if (got.length < count) break;
+    if (real >= max) return { rows: out, since: num(field(got[0], "t")) };
+    const next = field(got[0], "id");
+    anchor = typeof next === "string" ? quiet(() => mod("WAWebMsgKey")?.default.fromString(next)) : next;
   }
-  for (let round = 0; have() < max && round < 20; round++) {
-    const count = max - have() + (round === 0 ? 10 : 50);
-    const got = rows(await limit(find({ anchor, count, direction: "before" }), ms, "PAGE_TIMEOUT", "reading older messages"));
-    if (got.length === 0) return;
-    got.forEach(keep);
-    const oldest = got.reduce((a, b) => (num(field(b, "t")) < num(field(a, "t")) ? b : a));
-    const next = field(oldest, "id");
-    if (str(next) === str(anchor)) return;
-    anchor = typeof next === "string" ? (quiet(() => mod("WAWebMsgKey")?.default.fromString(next)) ?? next) : next;
-    if (got.length < count) return;
-  }
+  return { rows: out, since: -Infinity };
 }
 
 const rows = (r: Any): Any[] => (Array.isArray(r) ? r : (r?.messages ?? []));

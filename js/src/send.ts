@@ -5,7 +5,7 @@ import { str } from "./ids";
 import { linked, state } from "./lifecycle";
 import { Deadline, limit, Problem, sleep, textOf } from "./limits";
 import { takeFile } from "./files";
-import { type Any, field, wpp } from "./modules";
+import { type Any, field, fn, msgs, quiet, wpp } from "./modules";
 import { onAckOf } from "./watch";
 
 export interface SendArgs {
@@ -37,9 +37,18 @@ export async function send(a: SendArgs, ms: number): Promise<SendResult> {
   const key = await limit(ownKey(chat, a.id), deadline.left(5000), "PAGE_TIMEOUT", "the message's key").catch((e) => {
     throw e instanceof Problem ? e : new Problem("PAGE_ERROR", textOf(e));
   });
-  if (before) await forget(before, chat); // WhatsApp refused it; it must not be in the way of the next attempt
-  const job = file ? sendFile(wid, file, key, a) : wpp().chat.sendTextMessage(wid, a.body ?? "", { ...options, messageId: key });
-  return await outcome(Promise.resolve(job), a.id, wid, deadline, file ? prepareLimit(file) : Infinity);
+  const job = before && !file ? resend(chat, before) : undefined;
+  if (before && !job) forget(before, chat);
+  const fresh = (): Promise<Any> => (file ? sendFile(wid, file, key, a) : wpp().chat.sendTextMessage(wid, a.body ?? "", { ...options, messageId: key }));
+  return await outcome(job ?? fresh(), a.id, wid, deadline, file ? prepareLimit(file) : Infinity);
+}
+
+/** Sends a text again that WhatsApp refused, as the page's own "try again" does; undefined where a build lacks it. */
+function resend(chat: Any, m: Any): Promise<Any> | undefined {
+  const again = fn("WAWebSendMsgChatAction", "resendMsgToChat");
+  if (!again) return undefined;
+  // Where its answer says nothing, the ack does.
+  return Promise.resolve(again(chat, m)).then((r) => (r?.messageSendResult ? { ack: 0, sendMsgResult: r } : new Promise(() => undefined)));
 }
 
 const readyMs = 10_000;
@@ -65,6 +74,8 @@ function sendFile(wid: string, file: File, key: Any, a: SendArgs): Promise<Any> 
   });
 }
 
+const followMs = 100;
+
 /** How long WhatsApp may take until the message of a file appears: thumbnails, hashes and encryption come first. */
 const prepareLimit = (f: File): number => 45_000 + (f.size / 1e6) * 1500;
 
@@ -75,7 +86,8 @@ const prepareLimit = (f: File): number => 45_000 + (f.size / 1e6) * 1500;
 function outcome(job: Promise<Any>, id: string, wid: string, deadline: Deadline, prepareMs: number): Promise<SendResult> {
   return new Promise<SendResult>((resolve, reject) => {
     const timers: ReturnType<typeof setTimeout>[] = [];
-    const stopWatching = onAckOf(id, (ack) => ack >= 1 && finish(() => resolve(sent(ack))));
+    // wa-js follows its ack within a moment and knows the server's time; after that moment the ack is enough.
+    const stopWatching = onAckOf(id, (ack) => ack >= 1 && timers.push(setTimeout(() => finish(() => resolve(sent(ack))), followMs)));
     const finish = (how: () => void): void => {
       stopWatching();
       timers.forEach(clearTimeout);
@@ -95,7 +107,7 @@ function outcome(job: Promise<Any>, id: string, wid: string, deadline: Deadline,
       }, total),
     );
     job.then(
-      (r) => finish(() => judge(r, () => field(inMemory(wid, id) ?? {}, "ack"), sent, resolve, reject)),
+      (r) => finish(() => judge(r, () => field(inMemory(wid, id) ?? {}, "ack"), sent, resolve, (e) => void restricted(e).then(reject))),
       (e) => finish(() => reject(thrown(e, inMemory(wid, id)))),
     );
   });
@@ -111,6 +123,17 @@ export function judge(r: Any, ackNow: () => Any, sent: (ack: number, t?: Any) =>
   if (word === "" || word === "ERROR_NETWORK") return reject(new Problem("SEND_TIMEOUT", detail)); // it may have left before the network went
   if (word === "ERROR_UPLOAD") return reject(new Problem("UPLOAD_FAILED", detail));
   reject(new Problem("SEND_REJECTED", detail));
+}
+
+/** A refusal may be WhatsApp's limit on writing to strangers (error 463): then it is not about this message. */
+async function restricted(e: Problem): Promise<Problem> {
+  if (e.code !== "SEND_REJECTED") return e;
+  const ask = fn("WAWebReachoutTimelockUtils", "isUserReachoutTimelocked");
+  const locked = ask && (await limit(Promise.resolve().then(() => ask()), 500, "PAGE_TIMEOUT", "the restriction").catch(() => false));
+  if (locked !== true) return e;
+  const fetch = fn("WAWebGetReachoutTimelockJob", "fetchReachoutTimelock");
+  const lock: Any = fetch && (await limit(Promise.resolve().then(() => fetch()), 2000, "PAGE_TIMEOUT", "the restriction's end").catch(() => undefined));
+  return new Problem("RESTRICTED", e.message, Number(lock?.time_enforcement_ends) || undefined);
 }
 
 /** What an exception of wa-js means: before the message is in the page's store, nothing has happened. */
@@ -141,12 +164,8 @@ function settled(m: Any, id: string, wid: string, deadline: Deadline): Promise<S
 
 const failed = (m: Any): boolean => Number(field(m, "ack") ?? 0) < 0 || field(m, "isSendFailure") === true;
 
-/** Takes a refused message out of the page's store, so that the same id can be tried again. */
-async function forget(m: Any, chat: Any): Promise<void> {
-  try {
-    chat.msgs?.remove?.(m);
-    m.collection?.remove?.(m);
-  } catch {
-    // Then the page merges the new attempt into it.
-  }
+/** Takes a refused message out of the page's memory, so that the same id can be tried again. */
+function forget(m: Any, chat: Any): void {
+  quiet(() => chat.msgs.remove(m));
+  quiet(() => msgs().remove(m));
 }

@@ -1,0 +1,389 @@
+package js_test
+
+import (
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"kurir/browser"
+	"kurir/sandbox"
+)
+
+const (
+	owner = "6281234500001"
+	peer  = "6281234500002"
+)
+
+func newID() string {
+	b := make([]byte, 9)
+	_, _ = rand.Read(b) // never fails
+	return "3EB0" + strings.ToUpper(hex.EncodeToString(b))
+}
+
+func sha(b []byte) string {
+	s := sha256.Sum256(b)
+	return hex.EncodeToString(s[:])
+}
+
+// world opens a simulator with the owner's phone.
+func world(t testing.TB, spec sandbox.PhoneSpec) *sandbox.Server {
+	t.Helper()
+	s, err := sandbox.Open(t.Context(), sandbox.Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	spec.Number, spec.Name = owner, "Toko Budi"
+	if _, err := s.CreatePhone(spec); err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+type stateData struct {
+	Mode, Info, Socket, Stream  string
+	Registered, Synced, Ready   bool
+	WID, LID, Pushname, Version string
+	Passkey                     bool
+}
+
+// link scans the first QR code and waits until the page can send.
+func link(t testing.TB, s *sandbox.Server, p *page) stateData {
+	t.Helper()
+	e := p.wait("qr", func(e event) bool { return e.Type == "qr" && !strings.Contains(string(e.Data), `"text":""`) })
+	var qr struct {
+		Text string `json:"text"`
+		TTL  int    `json:"ttl_ms"`
+	}
+	check(t, json.Unmarshal(e.Data, &qr))
+	if parts := strings.Split(qr.Text, ","); len(parts) != 5 || slices.Contains(parts, "") {
+		t.Fatalf("QR text %q, want five parts", qr.Text)
+	}
+	if qr.TTL < 50_000 || qr.TTL > 60_000 {
+		t.Errorf("the first code lives %d ms, want nearly 60 s", qr.TTL)
+	}
+	check(t, s.Scan(owner, qr.Text))
+	return ready(t, p)
+}
+
+func ready(t testing.TB, p *page) stateData {
+	t.Helper()
+	var st stateData
+	p.wait("state: ready to send", func(e event) bool {
+		if e.Type != "state" {
+			return false
+		}
+		st = stateData{}
+		check(t, json.Unmarshal(e.Data, &st))
+		return st.Mode == "MAIN" && st.Registered && st.Synced && st.Ready
+	})
+	return st
+}
+
+func inbox(t testing.TB, s *sandbox.Server, number, id string) sandbox.Received {
+	t.Helper()
+	var found sandbox.Received
+	_, err := s.WaitInbox(t.Context(), number, func(list []sandbox.Received) bool {
+		i := slices.IndexFunc(list, func(r sandbox.Received) bool { return r.ID == id })
+		if i >= 0 {
+			found = list[i]
+		}
+		return i >= 0
+	})
+	check(t, err)
+	return found
+}
+
+type m map[string]any
+
+func TestBridge(t *testing.T) {
+	s := world(t, sandbox.PhoneSpec{Contacts: 20, Chats: 10, Messages: 200, Seed: 1, AddressBook: []sandbox.WireContact{{WID: peer, Name: "Siti"}}})
+	b := openBrowser(t, t.TempDir(), s.ChromiumArgs())
+	p := openPage(t, b)
+	st := link(t, s, p)
+
+	t.Run("state", func(t *testing.T) {
+		if st.WID != owner+"@c.us" || !strings.HasSuffix(st.LID, "@lid") || st.Pushname != "Toko Budi" || st.Version == "" || st.Passkey {
+			t.Errorf("state %+v", st)
+		}
+		p.wait("the QR code is gone", func(e event) bool { return e.Type == "qr" && strings.Contains(string(e.Data), `"text":""`) })
+	})
+	t.Run("probe", func(t *testing.T) {
+		for name, c := range must[map[string]browser.Capability](p, "probe", nil) {
+			if !c.OK {
+				t.Errorf("%s: %s", name, c.Detail)
+			}
+		}
+	})
+	t.Run("text", func(t *testing.T) { sendText(t, s, p) })
+	t.Run("refusals", func(t *testing.T) { refusals(t, s, p) })
+	t.Run("files", func(t *testing.T) { sendFiles(t, s, p) })
+	t.Run("lists", func(t *testing.T) { lists(t, p) })
+	t.Run("incoming", func(t *testing.T) { incoming(t, s, p) })
+	t.Run("lookup", func(t *testing.T) { lookup(t, p) })
+	t.Run("door", func(t *testing.T) { door(t, p) })
+}
+
+func sendText(t *testing.T, s *sandbox.Server, p *page) {
+	for _, body := range []string{"halo", "baris\nkedua", "🙏 “kutip” \\ </script> https://example.com", strings.Repeat("x", 4096)} {
+		id := newID()
+		got := must[browser.Sent](p, "send", m{"id": id, "chat": peer + "@c.us", "kind": "text", "body": body})
+		if got.Ack < 1 || got.Time == 0 || got.Chat != peer+"@c.us" {
+			t.Errorf("sent %+v", got)
+		}
+		r := inbox(t, s, peer, id)
+		if r.Body != body || r.Copies != 1 || r.From != owner+"@c.us" || r.Type != "chat" {
+			t.Errorf("the phone got %+v, want body %q once", r, body)
+		}
+		p.wait("delivered", func(e event) bool {
+			return e.Type == "ack" && strings.Contains(string(e.Data), id) && strings.Contains(string(e.Data), `"ack":2`)
+		})
+		p.wait("own message", func(e event) bool { return e.Type == "message" && strings.Contains(string(e.Data), id) })
+	}
+	// The same id again reports what became of it and sends nothing.
+	id := newID()
+	args := m{"id": id, "chat": peer + "@c.us", "kind": "text", "body": "sekali"}
+	must[browser.Sent](p, "send", args)
+	if again := must[browser.Sent](p, "send", args); again.Ack < 1 {
+		t.Errorf("the second send: %+v", again)
+	}
+	if r := inbox(t, s, peer, id); r.Copies != 1 {
+		t.Errorf("the wire brought the message %d times", r.Copies)
+	}
+}
+
+func refusals(t *testing.T, s *sandbox.Server, p *page) {
+	for _, c := range []struct {
+		name, chat, code string
+		ms               int
+	}{
+		{"not on WhatsApp", "6281100000001@c.us", "NOT_ON_WHATSAPP", 5000},
+		{"never acknowledged", "6281100000002@c.us", "SEND_TIMEOUT", 1500},
+		{"refused", "6281100000003@c.us", "SEND_REJECTED", 5000},
+		{"nobody says whether it exists", "6281100000007@c.us", "PAGE_TIMEOUT", 1500},
+		{"too many", "6281100000008@c.us", "SEND_REJECTED", 5000},
+		{"restricted", "6281100000005@c.us", "RESTRICTED", 5000},
+		{"no such group", "120363000000000001@g.us", "CHAT_NOT_FOUND", 5000},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			_, fail := call[browser.Sent](p, "send", m{"id": newID(), "chat": c.chat, "kind": "text", "body": "x", "timeout_ms": c.ms})
+			if fail == nil || fail.Code != c.code {
+				t.Errorf("error %+v, want %s", fail, c.code)
+			}
+		})
+	}
+	t.Run("refused once, then taken", func(t *testing.T) {
+		f, err := s.SetFault(sandbox.Fault{Name: sandbox.FaultSendError, Number: peer, Code: 500, Count: 1})
+		check(t, err)
+		defer s.ClearFault(f)
+		id := newID()
+		args := m{"id": id, "chat": peer + "@c.us", "kind": "text", "body": "lagi"}
+		if _, fail := call[browser.Sent](p, "send", args); fail == nil || fail.Code != "SEND_REJECTED" {
+			t.Fatalf("error %+v, want SEND_REJECTED", fail)
+		}
+		must[browser.Sent](p, "send", args)
+		if r := inbox(t, s, peer, id); r.Copies != 1 || r.Body != "lagi" {
+			t.Errorf("the phone got %+v", r)
+		}
+	})
+}
+
+func sendFiles(t *testing.T, s *sandbox.Server, p *page) {
+	big := make([]byte, 5<<20)
+	_, _ = rand.Read(big)
+	for _, c := range []struct {
+		kind, name, mimetype, caption string
+		content                       []byte
+	}{
+		{"document", "faktur März 1.pdf", "application/pdf", "", []byte("%PDF-1.4 x")},
+		{"document", "data.bin", "application/octet-stream", "keterangan", big},
+		{"image", "foto.png", "image/png", "foto 📷", png},
+		{"image", "foto.png", "image/png", "", png},
+		{"audio", "suara.mp3", "audio/mpeg", "", []byte("ID3\x03\x00\x00\x00\x00\x00\x00")},
+	} {
+		id := newID()
+		p.hand(id, "upload", c.content)
+		got := must[browser.Sent](p, "send", m{"id": id, "chat": peer + "@c.us", "kind": c.kind, "body": c.caption, "filename": c.name, "mimetype": c.mimetype})
+		if got.Ack < 1 || got.Time == 0 {
+			t.Errorf("%s: sent %+v", c.name, got)
+		}
+		r := inbox(t, s, peer, id)
+		if r.SHA256 != sha(c.content) || r.Size != int64(len(c.content)) || r.Copies != 1 || r.Mimetype != c.mimetype || r.Type != c.kind || r.Caption != c.caption {
+			t.Errorf("the phone got %+v, want %s %s %d bytes, caption %q", r, c.kind, c.mimetype, len(c.content), c.caption)
+		}
+		if c.kind == "document" && r.Filename != c.name {
+			t.Errorf("file name %q, want %q", r.Filename, c.name)
+		}
+	}
+	t.Run("upload fails", func(t *testing.T) {
+		f, err := s.SetFault(sandbox.Fault{Name: sandbox.FaultUploadFail, Code: 500})
+		check(t, err)
+		defer s.ClearFault(f)
+		id := newID()
+		p.hand(id, "upload", []byte("x"))
+		_, fail := call[browser.Sent](p, "send", m{"id": id, "chat": peer + "@c.us", "kind": "document", "filename": "a.txt", "mimetype": "text/plain", "timeout_ms": 8000})
+		if fail == nil || fail.Code != "UPLOAD_FAILED" {
+			t.Errorf("error %+v, want UPLOAD_FAILED", fail)
+		}
+	})
+}
+
+func lists(t *testing.T, p *page) {
+	chats := must[[]browser.Chat](p, "chats", m{"limit": 5})
+	if len(chats) != 5 || chats[0].WID == "" || !slices.IsSortedFunc(chats, func(a, b browser.Chat) int { return int(b.Time - a.Time) }) {
+		t.Fatalf("chats %+v", chats)
+	}
+	if c := chats[slices.IndexFunc(chats, func(c browser.Chat) bool { return c.Phone == peer })]; c.Name != "Siti" || c.LID == "" || c.Last == nil || !c.Last.FromMe {
+		t.Errorf("chat with the peer: %+v, last %+v", c, c.Last)
+	}
+	all := must[[]browser.Chat](p, "chats", m{"limit": 1000})
+	long := all[slices.IndexFunc(all, func(c browser.Chat) bool { return c.Phone != peer && !c.IsGroup && c.Last != nil && c.Name != "" })]
+	list := must[[]browser.Message](p, "messages", m{"chat": long.WID, "limit": 15})
+	if len(list) == 0 || !slices.IsSortedFunc(list, func(a, b browser.Message) int { return int(a.Time - b.Time) }) {
+		t.Errorf("messages of %s: %d, not in time order or none", long.WID, len(list))
+	}
+	own := must[[]browser.Message](p, "messages", m{"chat": peer + "@c.us", "limit": 4})
+	if len(own) != 4 {
+		t.Fatalf("%d messages with the peer, want 4", len(own))
+	}
+	for _, x := range must[[]browser.Message](p, "messages", m{"chat": peer + "@c.us", "limit": 100}) {
+		if x.Type == "e2e_notification" || x.Phone != peer || x.LID == "" {
+			t.Errorf("message %+v", x)
+		}
+		if x.Type == "image" && (x.Body != "" || x.Media == nil || x.Media.MimeType != "image/png") {
+			t.Errorf("image %+v, media %+v", x, x.Media)
+		}
+	}
+	contacts := must[[]browser.Contact](p, "contacts", nil)
+	if i := slices.IndexFunc(contacts, func(c browser.Contact) bool { return c.Phone == peer }); i < 0 || contacts[i].Name != "Siti" || !contacts[i].IsMyContact || contacts[i].LID == "" {
+		t.Errorf("%d contacts, the peer at %d", len(contacts), i)
+	}
+}
+
+func incoming(t *testing.T, s *sandbox.Server, p *page) {
+	id, err := s.SendFrom(peer, owner, sandbox.Message{Body: "pesan masuk"})
+	check(t, err)
+	count := func() (n int) {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		for _, e := range p.events {
+			if e.Type == "message" && strings.Contains(string(e.Data), id) {
+				n++
+			}
+		}
+		return n
+	}
+	e := p.wait("message", func(e event) bool { return e.Type == "message" && strings.Contains(string(e.Data), id) })
+	var msg browser.Message
+	check(t, json.Unmarshal(e.Data, &msg))
+	if msg.ID != id || msg.FromMe || msg.Body != "pesan masuk" || msg.Phone != peer || msg.LID == "" {
+		t.Errorf("message %+v", msg)
+	}
+	must[[]browser.Message](p, "messages", m{"chat": peer + "@c.us", "limit": 100})
+	if n := count(); n != 1 {
+		t.Errorf("told %d times", n)
+	}
+}
+
+func lookup(t *testing.T, p *page) {
+	id, absent := newID(), newID()
+	must[browser.Sent](p, "send", m{"id": id, "chat": peer + "@c.us", "kind": "text", "body": "cari"})
+	got := must[map[string]browser.Presence](p, "lookup", m{"chat": peer + "@c.us", "ids": []string{id, absent}})
+	if got[id].Found != browser.FoundPresent || got[id].Ack < 1 || got[absent].Found != browser.FoundAbsent {
+		t.Errorf("lookup %+v", got)
+	}
+	nowhere := must[map[string]browser.Presence](p, "lookup", m{"chat": "6281234599999@c.us", "ids": []string{absent}})
+	if nowhere[absent].Found != browser.FoundAbsent {
+		t.Errorf("in a chat that does not exist: %+v", nowhere)
+	}
+}
+
+func door(t *testing.T, p *page) {
+	if _, fail := call[any](p, "nonsense", nil); fail == nil || fail.Code != "PAGE_ERROR" {
+		t.Errorf("an unknown method: %+v", fail)
+	}
+	if _, fail := call[any](p, "send", m{"id": newID(), "chat": peer + "@c.us", "kind": "image"}); fail == nil || fail.Code != "PAGE_ERROR" {
+		t.Errorf("a file that was not handed over: %+v", fail)
+	}
+	var ping struct {
+		Stream string `json:"stream"`
+		Seq    int    `json:"seq"`
+	}
+	answer, _ := p.raw("ping", nil)
+	check(t, json.Unmarshal([]byte(strings.TrimSuffix(strings.TrimPrefix(answer, `{"ok":`), "}")), &ping))
+	if ping.Stream != "CONNECTED" || ping.Seq < len(p.events) {
+		t.Errorf("ping %+v", ping)
+	}
+	for i, e := range p.events {
+		if e.Seq != i+1 {
+			t.Fatalf("event %d has seq %d", i+1, e.Seq)
+		}
+	}
+	if p.eval(`Object.keys(window).includes("kurir")`) != "false" {
+		t.Error("the door shows among the page's globals")
+	}
+}
+
+// TestRestart links, reloads the page and expects everything to be there again: the state without a QR code, the
+// messages that went out before.
+func TestRestart(t *testing.T) {
+	s := world(t, sandbox.PhoneSpec{})
+	b := openBrowser(t, t.TempDir(), s.ChromiumArgs())
+	p := openPage(t, b)
+	link(t, s, p)
+	id := newID()
+	must[browser.Sent](p, "send", m{"id": id, "chat": peer + "@c.us", "kind": "text", "body": "x"})
+	check(t, p.rod.Close())
+
+	p = openPage(t, b)
+	ready(t, p)
+	absent := newID()
+	got := must[map[string]browser.Presence](p, "lookup", m{"chat": peer + "@c.us", "ids": []string{id, absent}})
+	if got[id].Found != browser.FoundPresent || got[absent].Found != browser.FoundAbsent {
+		t.Errorf("lookup after a restart: %+v", got)
+	}
+	for _, e := range p.events {
+		if e.Type == "qr" {
+			t.Errorf("a QR code on a linked page: %s", e.Data)
+		}
+	}
+	t.Run("unlinked by the phone", func(t *testing.T) {
+		check(t, s.Unlink(owner))
+		p.wait("logout", func(e event) bool { return e.Type == "logout" })
+		p.wait("a new QR code", func(e event) bool { return e.Type == "qr" && !strings.Contains(string(e.Data), `"text":""`) })
+	})
+}
+
+// TestPairingCode links by a code.
+func TestPairingCode(t *testing.T) {
+	s := world(t, sandbox.PhoneSpec{})
+	p := openPage(t, openBrowser(t, t.TempDir(), s.ChromiumArgs()))
+	p.wait("qr", func(e event) bool { return e.Type == "qr" })
+	got := must[struct{ Code string }](p, "pairingCode", m{"phone": owner})
+	if len(strings.ReplaceAll(got.Code, "-", "")) != 8 {
+		t.Fatalf("pairing code %q, want 8 characters", got.Code)
+	}
+	check(t, s.EnterCode(owner, got.Code))
+	ready(t, p)
+	must[m](p, "logout", nil)
+	p.wait("a new QR code", func(e event) bool { return e.Type == "qr" && e.Seq < 3 })
+}
+
+var png = mustHex("89504e470d0a1a0a0000000d4948445200000001000000010802000000907753de0000000c49444154789c63606060000000040001f61738550000000049454e44ae426082")
+
+func mustHex(s string) []byte {
+	b, err := hex.DecodeString(s)
+	if err != nil {
+		panic(fmt.Sprintf("bad test data: %v", err))
+	}
+	return b
+}
