@@ -1,13 +1,16 @@
 package browser
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"log/slog"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"runtime"
+	"strconv"
 	"syscall"
 	"time"
 
@@ -30,6 +33,7 @@ type launchOptions struct {
 	Binary     string
 	ProfileDir string // the user data directory; the caller holds its lock
 	TempDir    string // Chromium's TMPDIR: made here, removed when the process has ended
+	UserAgent  string
 	Language   string
 	TimeZone   string
 	ExtraArgs  []string
@@ -145,14 +149,31 @@ func awaitExit(pid int) {
 	}
 }
 
-// awaitGroup returns when the killed group is gone from the process table, or after goneLimit: its orphans are
-// reaped by whoever is pid 1, which in a bare container may be nobody.
+// awaitGroup returns when no process of the killed group runs any more, or after goneLimit. A dead one that its
+// new parent has not reaped yet does not count: pid 1 takes a second for that, and in a bare container for ever.
 func awaitGroup(pgid int) {
-	for end := time.Now().Add(goneLimit); time.Now().Before(end); time.Sleep(5 * time.Millisecond) {
-		if errors.Is(unix.Kill(-pgid, 0), unix.ESRCH) {
+	for end := time.Now().Add(goneLimit); time.Now().Before(end); time.Sleep(2 * time.Millisecond) {
+		if errors.Is(unix.Kill(-pgid, 0), unix.ESRCH) || !groupRuns(pgid) {
 			return
 		}
 	}
+}
+
+// groupRuns says whether /proc has a process of the group that is not a zombie.
+func groupRuns(pgid int) bool {
+	stats, _ := filepath.Glob("/proc/[0-9]*/stat") // the pattern is fixed and valid
+	for _, path := range stats {
+		stat, err := os.ReadFile(path)
+		if err != nil {
+			continue // ended meanwhile
+		}
+		// "pid (name) state ppid pgrp …"; the name can hold anything, a bracket too.
+		fields := bytes.Fields(stat[bytes.LastIndexByte(stat, ')')+1:])
+		if len(fields) > 2 && string(fields[2]) == strconv.Itoa(pgid) && fields[0][0] != 'Z' && fields[0][0] != 'X' {
+			return true
+		}
+	}
+	return false
 }
 
 // kill ends Chromium's process group at once and returns when it is gone. What Chromium has not written is lost.

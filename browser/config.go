@@ -1,0 +1,37 @@
+package browser
+
+import (
+	"log/slog"
+	"path/filepath"
+
+	"github.com/go-rod/rod/lib/cdp"
+)
+
+// Config is what a Session needs to know.
+type Config struct {
+	Binary      string   // path of Chromium, from FindChromium
+	ProfileDir  string   // the instance's own folder: Chromium's profile, the link to the phone. Made when missing
+	DownloadDir string   // where files of the page land; emptied when the session stops. "" = none
+	URL         string   // https://web.whatsapp.com/
+	Language    string   // "id-ID": navigator.language and Accept-Language; "" = Chromium's own
+	TimeZone    string   // "Asia/Jakarta"; "" = the machine's
+	ExtraArgs   []string // further flags of Chromium, after kurir's own
+	Scripts     []string // sources that run at the start of each document, in this order
+
+	// OnEvent is called for each event, in order, from one goroutine. It may block for a while (events wait, the
+	// session goes on) but must not call Start, Stop, Restart or Logout: they wait for it. nil = nobody listens.
+	OnEvent func(Event)
+	Log     *slog.Logger // nil = slog.Default()
+	// Launches bounds how many sessions start at the same time: its capacity. Starting is what costs, both
+	// processor and disk. nil = no bound.
+	Launches chan struct{}
+}
+
+// launchOptions are the options for one Chromium of this session.
+func (c Config) launchOptions(who identity, onEvent func(*cdp.Event)) launchOptions {
+	return launchOptions{
+		Binary: c.Binary, ProfileDir: c.ProfileDir, TempDir: filepath.Join(c.ProfileDir, tempFolder),
+		UserAgent: who.userAgent(), Language: c.Language, TimeZone: c.TimeZone, ExtraArgs: c.ExtraArgs,
+		OnEvent: onEvent, Log: c.Log,
+	}
+}

@@ -1,0 +1,149 @@
+package browser
+
+import (
+	"context"
+	"maps"
+	"slices"
+	"time"
+)
+
+// refusals are the modes in which WhatsApp does not let this page work, with what to tell people.
+func refusals() map[string]string {
+	return map[string]string{
+		"TOS_BLOCK":          "WhatsApp blocks this account (terms of service)",
+		"SMB_TOS_BLOCK":      "WhatsApp blocks this business account (terms of service)",
+		"DEPRECATED_VERSION": "WhatsApp calls this version of WhatsApp Web too old",
+		"PROXYBLOCK":         "WhatsApp blocks the address of this machine (proxy)",
+	}
+}
+
+// show derives the state and publishes it with what belongs to it. It starts the calls that the state waits for.
+func (l *life) show() {
+	if l.end != nil && !l.end.loggedOut {
+		return // the loop says what follows
+	}
+	state, reason := l.derive(time.Now())
+	l.set(func(st *Status) {
+		st.State, st.Reason = state, reason
+		p := l.page
+		if p == nil {
+			return
+		}
+		st.Phone, st.LID, st.Pushname = "", "", ""
+		if p.Registered {
+			st.Phone, st.LID, st.Pushname = number(p.WID), p.LID, p.Pushname
+		}
+		st.WAVersion = p.Version
+		if l.caps != nil {
+			st.Capabilities = maps.Clone(l.caps)
+		}
+	})
+}
+
+// derive says what the session's state is. Every state but WORKING has a reason, except where its name is one.
+func (l *life) derive(now time.Time) (State, string) {
+	p := l.page
+	switch {
+	case l.logoutWhy != "":
+		return StateLoggedOut, "the link to the phone was ended: " + l.logoutWhy
+	case p == nil:
+		return StateStarting, "loading WhatsApp Web"
+	case refusals()[p.Mode] != "":
+		return StateFailed, refusals()[p.Mode]
+	case !p.Registered && p.Passkey:
+		return StatePasskeyRequired, "WhatsApp asks this account for a passkey, which only a browser with a screen can answer"
+	case !p.Registered && (l.qrSeen || p.Socket == "UNPAIRED" || p.Socket == "UNPAIRED_IDLE"):
+		return StateScanQR, ""
+	case !p.Registered:
+		return StateStarting, "waiting for WhatsApp's QR code"
+	case !p.Synced || (p.Mode != "MAIN" && p.Mode != "CONFLICT" && p.Mode != "OFFLINE"):
+		l.broken = time.Time{}
+		return StateSyncing, "WhatsApp Web is loading the chats"
+	case p.Stream != "CONNECTED" || p.Mode != "MAIN":
+		return l.disconnected(now)
+	}
+	l.broken = time.Time{}
+	delete(l.at, "show")
+	return l.connected(now)
+}
+
+// disconnected is the state of a linked page without a connection. Reconnects of a few seconds are everyday and
+// need no alarm. Socket.state and mode stay as they were, whatever happened: only the stream tells.
+func (l *life) disconnected(now time.Time) (State, string) {
+	if l.broken.IsZero() {
+		l.broken = now
+	}
+	was := l.Status().State
+	limit := l.timing.settle
+	if was == StateWorking {
+		limit = l.timing.grace
+	}
+	if was != StateDegraded && now.Sub(l.broken) < limit {
+		l.at["show"] = l.broken.Add(limit)
+		if was == StateWorking {
+			return StateWorking, ""
+		}
+		return StateSyncing, "connecting to WhatsApp"
+	}
+	if l.page.Mode == "CONFLICT" {
+		return StateDegraded, "WhatsApp Web was opened somewhere else with this link"
+	}
+	return StateDegraded, "no connection to WhatsApp (stream " + orNone(l.page.Stream) + ", socket " + orNone(l.page.Socket) + ")"
+}
+
+// connected is the state of a linked page with a connection: working, when the link is safe and sending works.
+func (l *life) connected(now time.Time) (State, string) {
+	if !l.saved {
+		l.again("save", "unsaved", func() {
+			l.do("unsaved", l.timing.saveLimit, func(ctx context.Context) (any, error) { return l.engine.unsaved(ctx) })
+		})
+		if _, set := l.at["saveBy"]; !set {
+			l.at["saveBy"] = now.Add(l.timing.saveLimit)
+		}
+		return StateSyncing, "saving the link"
+	}
+	if !l.canSend() {
+		l.again("probe", "probe", func() { l.ask("probe", l.timing.heartbeat) })
+		if l.caps == nil {
+			return l.whileProbing()
+		}
+		return StateDegraded, "this WhatsApp Web cannot send: " + l.caps[capabilitySend].Detail
+	}
+	return StateWorking, ""
+}
+
+// capabilitySend is the line of the probe without which a session does not work.
+const capabilitySend = "send_text"
+
+func (l *life) canSend() bool { return l.caps[capabilitySend].OK }
+
+// whileProbing keeps a state that was reached: the probe is repeated when wa-js comes, and the answer takes
+// milliseconds.
+func (l *life) whileProbing() (State, string) {
+	st := l.Status()
+	if slices.Contains([]State{StateWorking, StateDegraded}, st.State) {
+		return st.State, st.Reason
+	}
+	return StateSyncing, "looking at what this WhatsApp Web can do"
+}
+
+// again starts a call unless it is under way or was answered just now; then it sees to it that show comes back.
+func (l *life) again(deadline, name string, start func()) {
+	now := time.Now()
+	t, set := l.at[deadline]
+	switch {
+	case l.busy[name]:
+	case set && now.Before(t):
+		l.at["show"] = t
+	default:
+		delete(l.at, deadline)
+		start()
+	}
+}
+
+func orNone(s string) string {
+	if s == "" {
+		return "none"
+	}
+	return s
+}

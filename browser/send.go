@@ -1,0 +1,176 @@
+package browser
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"time"
+
+	"kurir/problem"
+)
+
+const (
+	sendLimit = 60 * time.Second // of a text; a file gets more by its size
+	readLimit = 25 * time.Second
+	// sendRate is the slowest upload that is waited for.
+	sendRate = 256 << 10 // bytes per second
+	// bridgeLead is how much sooner the bridge gives up than we do: it can say why.
+	bridgeLead = time.Second
+)
+
+// request is one call into the page on behalf of somebody else.
+type request struct {
+	method string
+	args   any
+	in     []State // the states in which it makes sense
+	limit  time.Duration
+	late   problem.Code // what a passed deadline means
+	lost   problem.Code // what an answer that cannot be understood means
+
+	before func(ctx context.Context, e engine) (after func(), err error) // before the call; nil = nothing
+}
+
+// call makes a request. It ends with a value or a *problem.Error by the limit, by the end of ctx, and at once
+// when the page is lost.
+func (s *Session) call(ctx context.Context, r request) (json.RawMessage, error) {
+	s.mu.Lock()
+	state, reason, doc := s.status.State, s.status.Reason, s.doc
+	s.mu.Unlock()
+	if doc == nil || !slices.Contains(r.in, state) {
+		return nil, notReady(state, reason)
+	}
+	ctx, cancel := context.WithTimeout(ctx, r.limit)
+	defer cancel()
+	defer context.AfterFunc(doc.ctx, cancel)()
+
+	if r.before != nil {
+		after, err := r.before(ctx, doc.engine)
+		if err != nil {
+			r.lost = problem.PageError // the method was not called: nothing was done
+			return nil, r.failure(ctx, doc, err)
+		}
+		defer func() { go after() }() // nobody needs to wait for the tidying
+	}
+	answer, err := doc.engine.call(ctx, r.method, r.args)
+	switch {
+	case err == nil && answer.Error == nil:
+		return answer.OK, nil
+	case err == nil:
+		return nil, bridgeProblem(answer.Error.Code, answer.Error.Message)
+	}
+	return nil, r.failure(ctx, doc, err)
+}
+
+// failure names the error of a call that brought no answer.
+func (r request) failure(ctx context.Context, doc *document, err error) error {
+	switch {
+	case errors.Is(err, errNoBridge):
+		return problem.Wrap(problem.InstanceNotReady, "WhatsApp Web is loading", err)
+	case doc.ctx.Err() != nil:
+		return problem.Wrap(problem.SessionLost, context.Cause(doc.ctx).Error(), err)
+	case errors.Is(err, errDocument), errors.Is(err, errPipeClosed), errors.Is(err, io.EOF):
+		return problem.Wrap(problem.SessionLost, errLost.Error(), err)
+	case ctx.Err() != nil:
+		return problem.Wrap(r.late, fmt.Sprintf("no answer within %s", r.limit), err)
+	}
+	return problem.Wrap(r.lost, "", err)
+}
+
+// notReady is the error of a call for which the session is in the wrong state: nothing was tried.
+func notReady(state State, reason string) error {
+	detail := string(state)
+	if reason != "" {
+		detail += " (" + reason + ")"
+	}
+	return problem.New(problem.InstanceNotReady, detail)
+}
+
+// bridgeProblem is an error that the bridge reported, by its code.
+func bridgeProblem(code, message string) error {
+	c := problem.Code(code)
+	if _, known := problem.Catalog[c]; !known {
+		return problem.New(problem.PageError, code+" "+message)
+	}
+	return problem.New(c, message)
+}
+
+// decode makes a request and reads its value.
+func decode[T any](ctx context.Context, s *Session, r request) (T, error) {
+	var v T
+	data, err := s.call(ctx, r)
+	if err != nil {
+		return v, err
+	}
+	if err := json.Unmarshal(data, &v); err != nil {
+		return v, problem.Wrap(r.lost, "the page's answer could not be read", err)
+	}
+	return v, nil
+}
+
+// Send sends one message and returns when WhatsApp's server has it. Errors are *problem.Error. The outcome is
+// unknown after SEND_TIMEOUT and SESSION_LOST; after every other code the message was not sent:
+// INSTANCE_NOT_READY (nothing was tried), NOT_ON_WHATSAPP, SEND_REJECTED (WhatsApp's own no), and what the bridge
+// says of files and chats.
+func (s *Session) Send(ctx context.Context, m Outgoing) (Sent, error) {
+	r := request{
+		method: "send", in: []State{StateWorking}, limit: sendLimit, late: problem.SendTimeout,
+		// The call was made and the answer makes no sense: it may have been sent.
+		lost: problem.SessionLost,
+	}
+	if m.Kind != KindText {
+		info, err := os.Stat(m.FilePath)
+		if err != nil {
+			return Sent{}, problem.Wrap(problem.UploadFailed, "the file is not on this machine any more", err)
+		}
+		r.limit += time.Duration(info.Size()/sendRate) * time.Second
+		r.before = func(ctx context.Context, e engine) (func(), error) { return e.hand(ctx, m.ID, m.FilePath) }
+	}
+	r.args = struct {
+		Outgoing
+		TimeoutMS int64 `json:"timeout_ms"`
+	}{m, (r.limit - bridgeLead).Milliseconds()}
+	return decode[Sent](ctx, s, r)
+}
+
+// Lookup asks the page which of the message ids it has in chat. Errors are *problem.Error.
+func (s *Session) Lookup(ctx context.Context, chat string, ids []string) (map[string]Presence, error) {
+	return decode[map[string]Presence](ctx, s, reading("lookup", map[string]any{"chat": chat, "ids": ids}))
+}
+
+// Chats returns the newest chats, at most limit. Errors are *problem.Error.
+func (s *Session) Chats(ctx context.Context, limit int) ([]Chat, error) {
+	return decode[[]Chat](ctx, s, reading("chats", map[string]any{"limit": limit}))
+}
+
+// Messages returns the newest messages of a chat in time order, at most limit. Errors are *problem.Error.
+func (s *Session) Messages(ctx context.Context, chat string, limit int) ([]Message, error) {
+	return decode[[]Message](ctx, s, reading("messages", map[string]any{"chat": chat, "limit": limit}))
+}
+
+// Contacts returns the address book. Errors are *problem.Error.
+func (s *Session) Contacts(ctx context.Context) ([]Contact, error) {
+	return decode[[]Contact](ctx, s, reading("contacts", nil))
+}
+
+// PairingCode asks WhatsApp for a code that links the phone of that number (digits) without a camera. Errors are
+// *problem.Error; INSTANCE_NOT_READY when the session does not wait for a link.
+func (s *Session) PairingCode(ctx context.Context, phone string) (string, error) {
+	r := reading("pairingCode", map[string]any{"phone": phone})
+	r.in, r.limit = []State{StateScanQR}, 35*time.Second
+	v, err := decode[struct {
+		Code string `json:"code"`
+	}](ctx, s, r)
+	return v.Code, err
+}
+
+// reading is a request that changes nothing. What a page without a connection knows, it can still tell.
+func reading(method string, args any) request {
+	return request{
+		method: method, args: args, in: []State{StateWorking, StateDegraded}, limit: readLimit,
+		late: problem.PageTimeout, lost: problem.PageError,
+	}
+}
