@@ -112,12 +112,13 @@ export class Collection extends EventEmitter {
     model.set("id", to);
   }
 
-  /** reposition moves one model to where its comparator wants it; the rest keeps its place. */
+  /** reposition moves one model to where its comparator wants it, before its equals; the rest keeps its place. */
   reposition(model: any): void {
+    const compare = (this.constructor as typeof Collection).comparator;
     const from = this._models.indexOf(model);
-    if (from < 0) return;
+    if (!compare || from < 0) return;
     this._models.splice(from, 1);
-    this._insert([model]);
+    this._models.splice(this._place(model, (a, b) => compare(a, b) || 1), 0, model);
   }
 
   _insert(fresh: any[], at?: number): void {

@@ -78,10 +78,6 @@ defineModel(Chat, {
 class ChatCollectionImpl extends BaseCollection {
   static override model = Chat;
   static override comparator = (a: any, b: any) => (b.t ?? 0) - (a.t ?? 0);
-
-  override initialize(): void {
-    this.on("change:t", (chat: any) => this.reposition(chat));
-  }
   getActive(): any { return this.findFirst((c: any) => c.active); }
   getUnreadCount(): number { return this.countWhere((c: any) => c.unreadCount !== 0); }
   getChatByAccountLid(lid: Wid): any { return this.findFirst((c: any) => c.accountLid === lid); }
@@ -146,6 +142,7 @@ export function chatRow(chat: any): ChatRow {
 /** Changes a chat in memory and on disk. */
 export async function updateChat(chat: any, changes: Record<string, unknown>): Promise<void> {
   chat.set(changes);
+  if ("t" in changes) chat.getCollection().reposition(chat);
   await writeRows({ chat: [chatRow(chat)] });
 }
 

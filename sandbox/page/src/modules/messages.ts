@@ -17,20 +17,24 @@ const STORED =
   "quotedMsg quotedStanzaID quotedType mentionedJidList lat lng loc vcardFormattedName vcardList pollName pollOptions pollSelectableOptionsCount notifyName isSendFailure isForwarded forwardingScore " +
   "ephemeralDuration templateParams matchedText title description canonicalUrl thumbnail rowId messageSecret protocolMessageKey latestEditMsgKey latestEditSenderTimestampMs";
 
+/** The chat of a message. The model itself has no such property; clients add one. */
+export function chatOf(msg: any): any {
+  return R("WAWebChatCollection").ChatCollection.get(msg.id.remote);
+}
+
 export class Msg extends BaseModel {
-  get chat(): any { return R("WAWebChatCollection").ChatCollection.get(this.id.remote); }
   getCollection(): any { return R("WAWebMsgCollection").MsgCollection; }
   updateAck(ack: number, force?: boolean): void {
-    if (force || ack > this.ack) this.set("ack", ack);
+    if (force || ack > (this.ack ?? ACK.INACTIVE)) this.set("ack", ack);
   }
   downloadMedia(_options?: unknown): Promise<void> { return downloadMedia(this); }
   forceDownloadMediaEvenIfExpensive(): Promise<void> { return downloadMedia(this); }
   displayName(): string { return R("WAWebFrontendContactGetters").getFormattedName(R("WAWebContactCollection").ContactCollection.gadd(this.author ?? this.from)); }
-  isLastMessage(): boolean { return this.chat?.lastReceivedKey?.equals(this.id); }
+  isLastMessage(): boolean { return chatOf(this)?.lastReceivedKey?.equals(this.id); }
   mayFail(): boolean { return this.ack <= ACK.CLOCK; }
   safe(): this { return this; }
   unsafe(): this { return this; }
-  async resend(): Promise<unknown> { return R("WAWebSendMsgChatAction").resendMsgToChat(this.chat, this); }
+  async resend(): Promise<unknown> { return R("WAWebSendMsgChatAction").resendMsgToChat(chatOf(this), this); }
 
   /** What another message carries when it answers this one. */
   msgContextInfo(_chat?: unknown): Record<string, unknown> {
@@ -41,7 +45,7 @@ export class Msg extends BaseModel {
 }
 defineModel(Msg, {
   proxyName: "msg",
-  props: { id: undefined, ...Object.fromEntries([...STORED.split(" "), ...WID_FIELDS].map((name) => [name, undefined])), ack: 0, body: undefined, type: "unknown" },
+  props: { id: undefined, ...Object.fromEntries([...STORED.split(" "), ...WID_FIELDS].map((name) => [name, undefined])), type: "unknown" },
   session: { quotedMsgObj: undefined, hasReaction: false, isQuotedMsgAvailable: true, isUserCreatedType: true },
   lazy: { mediaData: mediaDataOf, mediaObject: mediaObjectOf },
 });
@@ -71,6 +75,11 @@ export function toRow(attributes: Record<string, any>): MessageRow {
   return row;
 }
 
+/** Gives new attributes their place among the chat's messages. */
+export function withRowId(attributes: Record<string, any>): Record<string, any> {
+  return { ...attributes, rowId: attributes["rowId"] ?? newRowId(attributes["t"]) };
+}
+
 /** The attributes of a message from its row. */
 export function rowToAttributes(row: MessageRow): Record<string, any> {
   const { msgId: _id, chat: _chat, pending: _pending, ...rest } = row;
@@ -95,8 +104,9 @@ class MsgCollectionImpl extends BaseCollection {
   async processMultipleMessages(_chat: unknown, messages: any[], _options?: unknown, _origin?: unknown, _extra?: unknown): Promise<any[]> {
     const shown = messages.filter((m) => !this.get(m.id));
     if (!shown.length) return [];
-    await storeMessages(shown.map((m) => toRow(m)));
-    return shown.map((m) => showNew(m));
+    const placed = shown.map(withRowId);
+    await storeMessages(placed.map((m) => toRow(m)));
+    return placed.map((m) => showNew(m));
   }
 
   /** Messages by key, from memory or disk. */
@@ -157,17 +167,34 @@ function newestPerChat(rows: MessageRow[]): MessageRow[] {
 export function showNew(attributes: Record<string, any>): any {
   const { MsgCollection } = R("WAWebMsgCollection");
   const [msg] = MsgCollection.add(attributes);
-  const chat = R("WAWebChatCollection").ChatCollection.get(msg.id.remote);
+  const chat = chatOf(msg);
   if (chat) {
     chat.msgs.add(msg);
     chat.set({ lastReceivedKey: msg.id, t: Math.max(msg.t, chat.t ?? 0) });
+    chat.getCollection().reposition(chat);
   }
   return msg;
 }
 
 /** Writes a message as it is in memory now. */
 export function saveMsg(msg: any): Promise<void> {
+  dirty.delete(msg);
   return storeMessages([toRow(msg.attributes)]);
+}
+
+// Acks come in threes and matter little when they are lost: they are written together, a little later.
+const SAVE_DELAY_MS = 50;
+const dirty = new Set<any>();
+
+export function saveSoon(msg: any): void {
+  if (!dirty.size) setTimeout(flush, SAVE_DELAY_MS);
+  dirty.add(msg);
+}
+
+function flush(): void {
+  const rows = [...dirty].map((msg) => toRow(msg.attributes));
+  dirty.clear();
+  storeMessages(rows).catch(reportError);
 }
 
 /** Changes a message that may be in memory or only on disk. */
@@ -175,7 +202,7 @@ export async function updateMessage(key: MsgKey | string, changes: Record<string
   const msg = R("WAWebMsgCollection").MsgCollection.get(key);
   if (msg) {
     msg.set(changes);
-    return saveMsg(msg);
+    return saveSoon(msg);
   }
   const row = await messageRow(String(key));
   if (row) await storeMessages([toRow({ ...rowToAttributes(row), ...changes })]);

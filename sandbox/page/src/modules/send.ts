@@ -8,7 +8,7 @@ import { lastRows, pendingRows } from "../store";
 import type { WireMedia, WireMessage } from "../wire";
 import { ACK, isSystemType, SendMsgResult, unixTime } from "./enums";
 import { uploadFor } from "./media";
-import { rowToAttributes, saveMsg, showNew, storeMessages, toRow } from "./messages";
+import { rowToAttributes, saveMsg, saveSoon, showNew, storeMessages, toRow, withRowId } from "./messages";
 
 interface Result {
   messageSendResult: string;
@@ -33,7 +33,7 @@ function addAndSend(chat: any, data: any): [Promise<any>, Promise<Result>] {
   } catch (err) {
     return [Promise.reject(err), Promise.resolve(failed())];
   }
-  const msg = showNew({ ...data, ack: ACK.CLOCK });
+  const msg = showNew(withRowId({ ...data, ack: ACK.CLOCK }));
   const stored = storeMessages([toRow(msg.attributes)]).then(() => msg);
   const sent = stored.then(() => {
     R("WAWebMsgCollection").MsgCollection.trigger("new_msg_sent", msg);
@@ -45,8 +45,7 @@ function addAndSend(chat: any, data: any): [Promise<any>, Promise<Result>] {
 /** Files: the message shows at once, and is written when its file is on the server. */
 export async function sendPrepared(chat: any, data: any, mediaData: any): Promise<Result> {
   expectStored(chat);
-  const attributes = { ...data, ack: ACK.CLOCK };
-  const msg = showNew(attributes);
+  const msg = showNew(withRowId({ ...data, ack: ACK.CLOCK }));
   msg._init("mediaData", mediaData);
   msg.addChild("mediaData", mediaData);
   try {
@@ -68,7 +67,7 @@ async function transmit(msg: any): Promise<Result> {
     const answer = await R("WAWebSendMsgJob").encryptAndSendMsg({ type: "message", data: msg.attributes }, {});
     if (!answer || answer.error) return await fail(msg);
     msg.updateAck(ACK.SENT, true);
-    saveMsg(msg).catch(reportError);
+    saveSoon(msg);
     return { messageSendResult: SendMsgResult["OK"]!, t: answer.t, count: answer.count };
   } finally {
     inFlight.delete(key);
