@@ -1,0 +1,79 @@
+package sandbox
+
+import "strconv"
+
+// applyAction carries out an edit or a revocation in every log that has the message, and tells the devices.
+func (w *world) applyAction(e *event) []outgoing {
+	actor, a := w.ensure(e.Account), *e.Action
+	a.Author = actor.wid()
+	actor.act(a, a.Chat, a.Target.FromMe)
+	out := actor.all("message_action", a, e.Device)
+	for _, number := range w.audience(actor, a.Chat) {
+		r := w.ensure(number)
+		if r == actor {
+			continue
+		}
+		seen := a
+		if !isGroup(a.Chat) {
+			seen.Chat = actor.wid()
+		}
+		seen.Target.FromMe = !a.Target.FromMe && (!isGroup(a.Chat) || a.Target.Author == r.wid())
+		r.act(seen, seen.Chat, seen.Target.FromMe)
+		out = append(out, r.all("message_action", seen, "")...)
+	}
+	return out
+}
+
+func (a *account) act(x messageActionArgs, chat string, fromMe bool) {
+	m := a.byKey[msgKey{chat, x.Target.ID, fromMe}]
+	if m == nil {
+		return
+	}
+	switch x.Action {
+	case "edit":
+		m.Body = x.Text
+	case "revoke":
+		m.Type, m.Body, m.Media = "revoked", "", nil
+	}
+}
+
+// applyChat carries out a change of a chat.
+func (w *world) applyChat(e *event) []outgoing {
+	a, x := w.ensure(e.Account), *e.Chat
+	c := w.chat(a, x.Chat)
+	on := string(x.Value) != "false" && string(x.Value) != "0"
+	switch x.Action {
+	case "archive":
+		c.Archived = on
+	case "pin":
+		c.Pinned = 0
+		if on {
+			c.Pinned = e.T
+		}
+	case "mute":
+		c.MuteUntil = muteUntil(x.Value, e.T)
+	case "unread":
+		c.Unread = 0
+		if on {
+			c.Unread = -1 // marked by hand, as WhatsApp has it
+		}
+	case "clear", "delete":
+		a.Cleared[x.Chat] = e.T
+		if x.Action == "delete" {
+			a.Hidden[x.Chat] = true
+		}
+	}
+	return a.all("chat_action", x, e.Device)
+}
+
+// muteUntil reads the value of "mute": epoch seconds, -1 for ever; 0, false or a time that has passed: not muted.
+func muteUntil(value []byte, now int64) int64 {
+	switch string(value) {
+	case "true", "-1":
+		return -1
+	}
+	if until, err := strconv.ParseInt(string(value), 10, 64); err == nil && until > now {
+		return until
+	}
+	return 0
+}

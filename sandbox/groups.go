@@ -1,0 +1,165 @@
+package sandbox
+
+import (
+	"crypto/rand"
+	"fmt"
+	"math/big"
+	"slices"
+	"time"
+)
+
+// group carries out what a page does with groups.
+func (c *conn) group(req request) error {
+	a, err := decode[groupArgs](req.Args)
+	if err != nil {
+		return err
+	}
+	return c.linked(func(d *device) error {
+		answer, err := c.s.changeGroup(d.owner, a)
+		if err == nil {
+			c.ok(req.N, answer)
+		}
+		return err
+	})
+}
+
+// CreateGroup makes a group owned by number with the given others in it, and returns its wid.
+func (s *Server) CreateGroup(number, subject string, participants []string) (wid string, err error) {
+	n, err := parseUser(number)
+	if err != nil {
+		return "", err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	answer, err := s.changeGroup(s.world.ensure(n), groupArgs{Action: "create", Subject: subject, Participants: participants})
+	return answer.Group, err
+}
+
+// changeGroup carries out an action of a member: create, add, remove, promote, demote, subject, leave, invite_code,
+// revoke_code; or of anybody: join. The caller holds s.mu.
+func (s *Server) changeGroup(actor *account, a groupArgs) (groupOK, error) {
+	if a.Action == "create" {
+		return s.createGroup(actor, a)
+	}
+	if a.Action == "join" {
+		return s.joinGroup(actor, a.Code)
+	}
+	old := s.world.group(a.Group)
+	if old == nil {
+		return groupOK{}, errorf(404, "item-not-found")
+	}
+	me := old.member(actor.wid())
+	if me < 0 {
+		return groupOK{}, errorf(403, "forbidden")
+	}
+	answer := groupOK{Group: old.WID}
+	g := *old
+	g.Participants = slices.Clone(old.Participants)
+	switch a.Action {
+	case "invite_code":
+		answer.Code = g.Code
+		return answer, nil
+	case "leave":
+		g.Participants = slices.Delete(g.Participants, me, me+1)
+		return answer, s.commitGroup(actor, &g)
+	}
+	if !old.Participants[me].Admin {
+		return groupOK{}, errorf(403, "not-authorized")
+	}
+	switch a.Action {
+	case "subject":
+		g.Subject = a.Subject
+	case "revoke_code":
+		g.Code = rand.Text()[:22]
+		answer.Code = g.Code
+	case "add", "remove", "promote", "demote":
+		answer.Participants = s.changeMembers(&g, a.Action, a.Participants)
+	default:
+		return groupOK{}, errorf(400, "groups have no action %q", a.Action)
+	}
+	return answer, s.commitGroup(actor, &g)
+}
+
+func (s *Server) createGroup(actor *account, a groupArgs) (groupOK, error) {
+	if a.Subject == "" {
+		return groupOK{}, errorf(406, "not-acceptable: a group needs a subject")
+	}
+	tail, err := rand.Int(rand.Reader, big.NewInt(1_000_000_000_000))
+	if err != nil {
+		return groupOK{}, fmt.Errorf("make group id: %w", err)
+	}
+	g := &group{
+		WID: fmt.Sprintf("120363%012d%s", tail, groupServer), Subject: a.Subject, Owner: actor.wid(), Created: time.Now().Unix(), Code: rand.Text()[:22],
+		Participants: []WireParticipant{{WID: actor.wid(), Admin: true, SuperAdmin: true}},
+	}
+	answer := groupOK{Group: g.WID, Participants: s.changeMembers(g, "add", a.Participants)}
+	return answer, s.commitGroup(actor, g)
+}
+
+func (s *Server) joinGroup(actor *account, code string) (groupOK, error) {
+	for _, g := range s.world.groups {
+		if code == "" || g.Code != code {
+			continue
+		}
+		joined := *g
+		joined.Participants = slices.Clone(g.Participants)
+		s.changeMembers(&joined, "add", []string{actor.wid()})
+		return groupOK{Group: g.WID}, s.commitGroup(actor, &joined)
+	}
+	return groupOK{}, errorf(404, "item-not-found")
+}
+
+// changeMembers carries out an action for each participant and says how it went.
+func (s *Server) changeMembers(g *group, action string, participants []string) []participantResult {
+	results := []participantResult{}
+	for _, p := range participants {
+		r := participantResult{WID: p, Code: 200}
+		number, err := parseUser(p)
+		r.WID = widOf(number)
+		i := g.member(r.WID)
+		switch {
+		case err != nil || !s.exists(occasion{number: number}):
+			r.WID, r.Code = p, 404
+		case action == "add" && i >= 0:
+			r.Code = 409
+		case action == "add":
+			g.Participants = append(g.Participants, WireParticipant{WID: r.WID})
+		case i < 0:
+			r.Code = 404
+		case action == "remove":
+			g.Participants = slices.Delete(g.Participants, i, i+1)
+		default:
+			g.Participants[i].Admin = action == "promote"
+		}
+		results = append(results, r)
+	}
+	return results
+}
+
+func (s *Server) commitGroup(actor *account, g *group) error {
+	return s.commit(&event{Op: "group", T: time.Now().Unix(), Account: actor.Phone.Number, Group: g})
+}
+
+// applyGroup puts a group's new state in place and tells everybody who is or was in it.
+func (w *world) applyGroup(e *event) []outgoing {
+	g := *e.Group
+	var before []WireParticipant
+	if old := w.group(g.WID); old != nil {
+		before = old.Participants
+	}
+	w.groups[g.WID] = &g
+	var out []outgoing
+	told := map[string]bool{}
+	for _, p := range slices.Concat(before, g.Participants) {
+		number, err := parseUser(p.WID)
+		if err != nil || told[number] {
+			continue
+		}
+		told[number] = true
+		a := w.ensure(number)
+		c := w.chat(a, g.WID)
+		c.T = max(c.T, e.T)
+		out = append(out, a.all("chat", g.wire(c.T), "")...)
+	}
+	return out
+}

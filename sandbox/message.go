@@ -1,0 +1,247 @@
+package sandbox
+
+import (
+	"time"
+)
+
+// message carries out the request of a page to send a message: hold, refuse, keep, deliver, acknowledge. It runs on
+// the connection's lane, one message at a time.
+func (c *conn) message(req request) error {
+	m, err := decode[WireMessage](req.Args)
+	if err != nil {
+		return err
+	}
+	s := c.s
+	s.mu.Lock()
+	d := c.device
+	if d == nil {
+		s.mu.Unlock()
+		return errorf(401, "not linked")
+	}
+	o, err := s.normalise(&m)
+	if err != nil {
+		s.mu.Unlock()
+		return err
+	}
+	o.account, o.op = d.owner.Phone.Number, req.Op
+	info := Held{Account: o.account, Device: d.ID, Chat: m.Chat, MessageID: m.ID, At: BeforeWire}
+	if h := s.takeHold(o, info); h != nil {
+		s.mu.Unlock()
+		if !s.waitReleased(c.ctx, h) {
+			return nil // it never reached WhatsApp
+		}
+		s.mu.Lock()
+	}
+	p, err := s.accept(d, m, o)
+	if err != nil {
+		s.mu.Unlock()
+		return err
+	}
+	info.At = BeforeAck
+	h := s.takeHold(o, info)
+	if h == nil && p.delay == 0 && !p.silent {
+		c.ok(req.N, p.answer)
+		receipts := s.deliver(p)
+		s.mu.Unlock()
+		receipts()
+		s.fetch(p)
+		return nil
+	}
+	s.mu.Unlock()
+	s.fetch(p)
+	if p.silent {
+		s.waitReleased(c.ctx, h)
+		return nil
+	}
+	s.spawn(func() { c.acknowledgeLate(req.N, p, h) })
+	return nil
+}
+
+// acknowledgeLate answers after a hold and a delay. When the page has left meanwhile the receipts still go out: they
+// wait for its device.
+func (c *conn) acknowledgeLate(n int64, p parcel, h *held) {
+	s := c.s
+	here := s.waitReleased(c.ctx, h)
+	if here && p.delay > 0 {
+		timer := time.NewTimer(p.delay)
+		defer timer.Stop()
+		select {
+		case <-timer.C:
+		case <-c.ctx.Done():
+		}
+	}
+	if s.ctx.Err() != nil {
+		return
+	}
+	c.ok(n, p.answer)
+	s.mu.Lock()
+	receipts := s.deliver(p)
+	s.mu.Unlock()
+	receipts()
+}
+
+// parcel is a message on its way through the server.
+type parcel struct {
+	sender   *account
+	message  WireMessage
+	answer   messageOK
+	silent   bool          // never acknowledged
+	delay    time.Duration // of the acknowledgement
+	repeated bool          // the same device has sent this id before
+	occasion occasion
+}
+
+// normalise checks a message and turns its chat into the form that accounts use: a lid and a jid become a c.us wid.
+func (s *Server) normalise(m *WireMessage) (occasion, error) {
+	if m.ID == "" || len(m.ID) > 64 {
+		return occasion{}, errorf(400, "a message needs an id of at most 64 characters")
+	}
+	if m.Type == "" {
+		return occasion{}, errorf(400, "a message needs a type")
+	}
+	if isGroup(m.Chat) {
+		return occasion{number: m.Chat}, nil
+	}
+	number, err := parseUser(m.Chat)
+	if err != nil {
+		return occasion{}, err
+	}
+	m.Chat = widOf(number)
+	return occasion{number: number}, nil
+}
+
+// accept decides over a message and keeps it. The caller holds s.mu. When it returns without an error the message is
+// in the journal, in the receiver's inbox and on the queues of the other devices.
+func (s *Server) accept(d *device, m WireMessage, o occasion) (parcel, error) {
+	sender := d.owner
+	p := parcel{sender: sender, occasion: o}
+	if f := s.faults.take(FaultSendError, o); f != nil {
+		return p, f.error()
+	}
+	if f := s.faults.take(FaultOpError, o); f != nil {
+		return p, f.error()
+	}
+	if err := s.reachable(sender, m.Chat, o); err != nil {
+		return p, err
+	}
+	p.silent = s.faults.take(FaultNoAck, o) != nil || s.faults.take(FaultOpHang, o) != nil
+	if f := s.faults.take(FaultAckDelay, o); f != nil {
+		p.delay = time.Duration(f.DelayMS) * time.Millisecond
+	}
+	e := &event{Op: "message", T: time.Now().Unix(), Account: sender.Phone.Number, Device: d.ID, Message: &m, Silent: p.silent}
+	if old := sender.byKey[msgKey{m.Chat, m.ID, true}]; old != nil && old.Device == d.ID {
+		e = &event{Op: "copy", T: old.T, Account: sender.Phone.Number, Message: &WireMessage{ID: m.ID, Chat: m.Chat}, Silent: p.silent}
+		p.repeated = true
+	}
+	m.T = e.T
+	p.message, p.answer = m, messageOK{T: e.T, Chat: m.Chat}
+	return p, s.commit(e)
+}
+
+// reachable says why a message cannot go to chat. The caller holds s.mu.
+func (s *Server) reachable(sender *account, chat string, o occasion) error {
+	if !isGroup(chat) {
+		if !s.exists(o) {
+			return errorf(404, "item-not-found")
+		}
+		return nil
+	}
+	g := s.world.group(chat)
+	if g == nil {
+		return errorf(404, "item-not-found")
+	}
+	if g.member(sender.wid()) < 0 {
+		return errorf(403, "forbidden")
+	}
+	return nil
+}
+
+// exists says whether a number is on WhatsApp: every number is, but for the magic ones and those with a fault. The
+// caller holds s.mu.
+func (s *Server) exists(o occasion) bool { return s.faults.take(FaultNotExists, o) == nil }
+
+// deliver has the receivers' phones answer with receipts. The caller holds s.mu; what it returns is to be called
+// without it.
+func (s *Server) deliver(p parcel) (start func()) {
+	if p.repeated && !s.undelivered(p) {
+		return func() {}
+	}
+	type answer struct {
+		number, kind string
+		after        time.Duration
+	}
+	var late []answer
+	for _, number := range s.world.audience(p.sender, p.message.Chat) {
+		o := p.occasion
+		o.number = number
+		a := s.world.ensure(number)
+		if a == p.sender || s.faults.take(FaultNoReceipt, o) != nil {
+			continue
+		}
+		delivery := time.Duration(a.Phone.DeliveryDelayMS) * time.Millisecond
+		if delivery == 0 {
+			s.receipt(number, p, "delivery")
+		} else {
+			late = append(late, answer{number, "delivery", delivery})
+		}
+		if a.Phone.AutoRead {
+			late = append(late, answer{number, "read", delivery + time.Duration(a.Phone.ReadDelayMS)*time.Millisecond})
+		}
+	}
+	return func() {
+		for _, x := range late {
+			s.later(x.after, func() {
+				s.mu.Lock()
+				defer s.mu.Unlock()
+				s.receipt(x.number, p, x.kind)
+			})
+		}
+	}
+}
+
+func (s *Server) undelivered(p parcel) bool {
+	m := p.sender.byKey[msgKey{p.message.Chat, p.message.ID, true}]
+	return m != nil && m.Ack < 2
+}
+
+// receipt lets a phone tell that it has a message. The caller holds s.mu.
+func (s *Server) receipt(number string, p parcel, kind string) {
+	r := &receiptArgs{Chat: p.sender.wid(), IDs: []string{p.message.ID}, Type: kind, Author: p.sender.wid()}
+	if isGroup(p.message.Chat) {
+		r.Chat = p.message.Chat
+	}
+	a := s.world.ensure(number)
+	if b := a.People[p.sender.wid()]; b != nil && b.Blocked && !isGroup(r.Chat) {
+		return // the phone never saw it
+	}
+	if err := s.commit(&event{Op: "receipt", T: time.Now().Unix(), Account: number, Receipt: r}); err != nil {
+		s.log.Error("sandbox receipt", "err", err)
+	}
+}
+
+// messageAction carries out an edit, a revocation or a reaction.
+func (c *conn) messageAction(req request) error {
+	a, err := decode[messageActionArgs](req.Args)
+	if err != nil {
+		return err
+	}
+	s := c.s
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if c.device == nil {
+		return errorf(401, "not linked")
+	}
+	if !isGroup(a.Chat) {
+		number, err := parseUser(a.Chat)
+		if err != nil {
+			return err
+		}
+		a.Chat = widOf(number)
+	}
+	a.T = time.Now().Unix()
+	err = s.commit(&event{Op: "action", T: a.T, Account: c.device.owner.Phone.Number, Device: c.device.ID, Action: &a})
+	if err == nil {
+		c.ok(req.N, map[string]int64{"t": a.T})
+	}
+	return err
+}
