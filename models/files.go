@@ -10,12 +10,12 @@ import (
 	"time"
 )
 
-// UnneededFiles lists the files below dataDir/sub that no message needs any more, as absolute paths. Files younger
-// than age are left out: they may belong to a request whose row is not written yet. dataDir is the folder that
-// Message.FilePath is relative to. It removes nothing.
-func (db *DB) UnneededFiles(ctx context.Context, dataDir, sub string, age time.Duration) ([]string, error) {
+// UnneededFiles lists the files below dir that no message needs any more, as absolute paths. dir is the folder that
+// Message.FilePath is relative to. Files younger than age are left out: they may belong to a request whose row is not
+// written yet. It removes nothing.
+func (db *DB) UnneededFiles(ctx context.Context, dir string, age time.Duration) ([]string, error) {
 	// First the files, then the rows: a row that comes between is seen.
-	found, err := oldFiles(dataDir, sub, time.Now().Add(-age))
+	found, err := oldFiles(dir, time.Now().Add(-age))
 	if err != nil || len(found) == 0 {
 		return nil, err
 	}
@@ -33,14 +33,14 @@ func (db *DB) UnneededFiles(ctx context.Context, dataDir, sub string, age time.D
 	return out, nil
 }
 
-// oldFiles returns the regular files last written before the given time: path relative to dataDir → absolute path.
-func oldFiles(dataDir, sub string, before time.Time) (map[string]string, error) {
-	root, err := filepath.Abs(dataDir)
+// oldFiles returns the regular files last written before the given time: path relative to dir → absolute path.
+func oldFiles(dir string, before time.Time) (map[string]string, error) {
+	root, err := filepath.Abs(dir)
 	if err != nil {
 		return nil, fmt.Errorf("list files: %w", err)
 	}
 	found := make(map[string]string)
-	err = filepath.WalkDir(filepath.Join(root, sub), func(name string, d fs.DirEntry, err error) error {
+	err = filepath.WalkDir(root, func(name string, d fs.DirEntry, err error) error {
 		if errors.Is(err, fs.ErrNotExist) {
 			return nil // it went while we looked
 		}

@@ -62,7 +62,7 @@ type Message struct {
 	Phone      string // digits, empty for groups
 	Kind       string // browser.Kind
 	Body       string // text or caption
-	FilePath   string // below the data folder, while the file is needed
+	FilePath   string // below the folder of files (outbox.Config.FilesDir), with slashes; cleared when the file is not needed any more
 	FileName   string
 	MimeType   string
 	FileSize   int64

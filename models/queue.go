@@ -10,7 +10,7 @@ import (
 
 // claimHead takes the first eligible row by priority and order of acceptance. A row before its not_before is passed
 // over; a head before its retry_at is not, so nothing overtakes a retry within a priority.
-const claimHead = `UPDATE messages SET state = 'sending', sending_at = ?
+const claimHead = `UPDATE messages SET state = 'sending', sending_at = ?, code = '', detail = ''
 	WHERE seq = (SELECT seq FROM messages WHERE instance_id = ? AND state = 'queued' AND not_before <= ?
 		ORDER BY priority DESC, seq LIMIT 1) AND retry_at <= ?
 	RETURNING ` + messageColumns
@@ -21,6 +21,7 @@ const settleRow = `UPDATE messages SET state = ?, code = ?, detail = ?, attempts
 	WHERE seq = ? AND state = 'sending' RETURNING ` + messageColumns
 
 const ackRow = `UPDATE messages SET state = ?, ack = ?, code = '', detail = '', failed_at = NULL, file_path = '',
+	attempts = attempts + CASE WHEN state = 'sending' THEN 1 ELSE 0 END,
 	sent_at = coalesce(sent_at, ?), delivered_at = coalesce(delivered_at, ?), read_at = coalesce(read_at, ?)
 	WHERE seq = ? RETURNING ` + messageColumns
 

@@ -289,7 +289,7 @@ func TestUnneededFiles(t *testing.T) {
 	row := enqueue(t, db, m)
 	check := func(want ...string) {
 		t.Helper()
-		got, err := db.UnneededFiles(ctx, data, "outbox", time.Hour)
+		got, err := db.UnneededFiles(ctx, data, time.Hour)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -302,7 +302,7 @@ func TestUnneededFiles(t *testing.T) {
 		t.Fatalf("%q, %v, %v", file, changed, err)
 	}
 	check(filepath.Join(data, "outbox/x/orphan"), filepath.Join(data, "outbox/used"))
-	if got, err := db.UnneededFiles(ctx, data, "nowhere", 0); err != nil || len(got) != 0 {
+	if got, err := db.UnneededFiles(ctx, filepath.Join(data, "nowhere"), 0); err != nil || len(got) != 0 {
 		t.Errorf("no folder: %v, %v", got, err)
 	}
 }
