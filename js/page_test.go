@@ -175,6 +175,7 @@ func (p *page) raw(method string, args any) (answer string, took time.Duration) 
 type failure struct {
 	Code    string `json:"code"`
 	Message string `json:"message"`
+	Until   int64  `json:"until"`
 }
 
 // call returns the result of a method, or its error.

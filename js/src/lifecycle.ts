@@ -161,16 +161,24 @@ export async function pairingCode(phone: string, ms: number): Promise<{ code: st
   return { code: String(code ?? "") };
 }
 
-/** Unlinks. The page navigates away soon after, so the answer may never arrive. */
+/** Unlinks. The page navigates away soon after, so the answer may not arrive. */
 export async function logout(ms: number): Promise<Record<string, never>> {
   const so = socket();
   if (typeof so?.logout !== "function") throw new Error("this build of WhatsApp Web cannot log out");
   let failed = "";
+  let leaving = false;
+  const bus = mod("WAWebBackendEventBus")?.BackendEventBus;
+  const onLeaving = (): void => void (leaving = true);
+  quiet(() => bus.on("starting_logout", onLeaving));
   void Promise.resolve(so.logout()).catch((e: unknown) => (failed = textOf(e)));
-  // Socket.logout may never settle; being registered no longer is what counts.
-  for (const end = performance.now() + ms; performance.now() < end; await sleep(50)) {
-    if (!isRegistered()) return {};
-    if (failed) throw new Error(failed);
+  try {
+    // Socket.logout may never settle; that the page lets go of the link is what counts.
+    for (const end = performance.now() + ms; performance.now() < end; await sleep(10)) {
+      if (leaving || !isRegistered()) return {};
+      if (failed) throw new Error(failed);
+    }
+    throw new Error("still linked");
+  } finally {
+    quiet(() => bus.off("starting_logout", onLeaving));
   }
-  throw new Error("still linked");
 }

@@ -39,6 +39,7 @@ export const sleep = (ms: number): Promise<void> => new Promise((r) => setTimeou
 
 /** The text of anything that was thrown: wa-js throws errors with a code, plain strings and models. */
 export function textOf(e: unknown): string {
+  if (e instanceof Problem) return e.message;
   if (e instanceof Error) {
     const code = (e as { code?: unknown }).code;
     return typeof code === "string" && !e.message.includes(code) ? `${code}: ${e.message}` : e.message;

@@ -40,7 +40,7 @@ export async function send(a: SendArgs, ms: number): Promise<SendResult> {
   const job = before && !file ? resend(chat, before) : undefined;
   if (before && !job) forget(before, chat);
   const fresh = (): Promise<Any> => (file ? sendFile(wid, file, key, a) : wpp().chat.sendTextMessage(wid, a.body ?? "", { ...options, messageId: key }));
-  return await outcome(job ?? fresh(), a.id, wid, deadline, file ? prepareLimit(file) : Infinity);
+  return await outcome(job ?? fresh(), a.id, chat, deadline, file ? prepareLimit(file) : Infinity);
 }
 
 /** Sends a text again that WhatsApp refused, as the page's own "try again" does; undefined where a build lacks it. */
@@ -83,7 +83,8 @@ const prepareLimit = (f: File): number => 45_000 + (f.size / 1e6) * 1500;
  * Waits for what becomes of a message that was handed to the page: wa-js' promise or the ack itself, whichever
  * comes first. wa-js' promise may never settle, and it resolves also when WhatsApp refused the message.
  */
-function outcome(job: Promise<Any>, id: string, wid: string, deadline: Deadline, prepareMs: number): Promise<SendResult> {
+function outcome(job: Promise<Any>, id: string, chat: Any, deadline: Deadline, prepareMs: number): Promise<SendResult> {
+  const wid = str(field(chat, "id"));
   return new Promise<SendResult>((resolve, reject) => {
     const timers: ReturnType<typeof setTimeout>[] = [];
     // wa-js follows its ack within a moment and knows the server's time; after that moment the ack is enough.
@@ -107,7 +108,7 @@ function outcome(job: Promise<Any>, id: string, wid: string, deadline: Deadline,
       }, total),
     );
     job.then(
-      (r) => finish(() => judge(r, () => field(inMemory(wid, id) ?? {}, "ack"), sent, resolve, (e) => void restricted(e).then(reject))),
+      (r) => finish(() => judge(r, () => field(inMemory(wid, id) ?? {}, "ack"), sent, resolve, (e) => void explain(e, chat, inMemory(wid, id)).then(reject))),
       (e) => finish(() => reject(thrown(e, inMemory(wid, id)))),
     );
   });
@@ -125,14 +126,18 @@ export function judge(r: Any, ackNow: () => Any, sent: (ack: number, t?: Any) =>
   reject(new Problem("SEND_REJECTED", detail));
 }
 
-/** A refusal may be WhatsApp's limit on writing to strangers (error 463): then it is not about this message. */
-async function restricted(e: Problem): Promise<Problem> {
+/** Finds out more about a refusal: a file that did not get up, or WhatsApp's limit on writing to strangers (error 463), which is not about this message. */
+async function explain(e: Problem, chat: Any, m: Any): Promise<Problem> {
   if (e.code !== "SEND_REJECTED") return e;
-  const ask = fn("WAWebReachoutTimelockUtils", "isUserReachoutTimelocked");
-  const locked = ask && (await limit(Promise.resolve().then(() => ask()), 500, "PAGE_TIMEOUT", "the restriction").catch(() => false));
-  if (locked !== true) return e;
-  const fetch = fn("WAWebGetReachoutTimelockJob", "fetchReachoutTimelock");
-  const lock: Any = fetch && (await limit(Promise.resolve().then(() => fetch()), 2000, "PAGE_TIMEOUT", "the restriction's end").catch(() => undefined));
+  const stage = String(quiet(() => m?.mediaData?.mediaStage) ?? "");
+  if (stage.startsWith("ERROR")) return new Problem("UPLOAD_FAILED", stage);
+  const ask = async (module: string, name: string, ms: number, ...args: Any[]): Promise<Any> => {
+    const f = fn(module, name);
+    return f && (await limit(Promise.resolve().then(() => f(...args)), ms, "PAGE_TIMEOUT", name).catch(() => undefined));
+  };
+  if ((await ask("WAWebReachoutTimelockUtils", "isUserReachoutTimelocked", 500)) !== true) return e;
+  if ((await ask("WAWebReachoutTimelockUtils", "canSendMsgWhileTimelocked", 500, chat)) === true) return e;
+  const lock = await ask("WAWebGetReachoutTimelockJob", "fetchReachoutTimelock", 2000);
   return new Problem("RESTRICTED", e.message, Number(lock?.time_enforcement_ends) || undefined);
 }
 
