@@ -12,6 +12,7 @@ const (
 	Internal            Code = "INTERNAL"
 	BadRequest          Code = "BAD_REQUEST"
 	NotFound            Code = "NOT_FOUND"
+	MethodNotAllowed    Code = "METHOD_NOT_ALLOWED"
 	Unauthorized        Code = "UNAUTHORIZED"
 	InvalidPhone        Code = "INVALID_PHONE"
 	PhoneRequired       Code = "PHONE_REQUIRED"
@@ -47,6 +48,7 @@ var Catalog = map[Code]Entry{
 	Internal:            {500, false, "Internal error. Look at kurir's log with the request id.", "Terjadi kesalahan di dalam kurir. Lihat log kurir dengan request id."},
 	BadRequest:          {400, false, "The request could not be read. Send JSON or form fields as the documentation shows.", "Permintaan tidak dapat dibaca. Kirim JSON atau form seperti pada dokumentasi."},
 	NotFound:            {404, false, "There is nothing here by that name.", "Yang diminta tidak ada."},
+	MethodNotAllowed:    {405, false, "This address takes another method, for /wa/* it is POST.", "Alamat ini memakai method lain, untuk /wa/* gunakan POST."},
 	Unauthorized:        {401, false, "The key is missing or wrong. Send the instance's key as `key`, X-Api-Key or Bearer.", "Key tidak ada atau salah. Kirim key instance sebagai `key`, X-Api-Key, atau Bearer."},
 	InvalidPhone:        {422, false, "This is not a phone number that WhatsApp can reach. Use the international form, for example 6281234567890.", "Nomor ini bukan nomor telepon yang benar. Gunakan format internasional, misalnya 6281234567890."},
 	PhoneRequired:       {422, false, "`phone` is missing: the number to send to.", "`phone` belum diisi: nomor tujuan."},

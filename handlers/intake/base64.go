@@ -86,16 +86,14 @@ func (r *base64Reader) fill() error {
 
 // dataURL skips data:image/png;base64, in front.
 func (r *base64Reader) dataURL() error {
-	if !r.plusSpace { // then a blank in front is a plus, too
-		if _, err := peekVisible(r.src); err != nil {
-			return nil //nolint:nilerr // nothing there, or fill meets the error again
-		}
+	// An error here is met again by fill.
+	if !r.plusSpace { // with it a blank in front is a plus, too
+		_, _ = peekVisible(r.src)
 	}
-	head, err := r.src.Peek(5)
-	if err != nil || !bytes.EqualFold(head, []byte("data:")) {
+	if head, _ := r.src.Peek(5); !bytes.EqualFold(head, []byte("data:")) {
 		return nil
 	}
-	head, _ = r.src.Peek(maxDataURL)
+	head, _ := r.src.Peek(maxDataURL)
 	before, _, ok := bytes.Cut(head, []byte(","))
 	if !ok || !bytes.HasSuffix(bytes.ToLower(bytes.TrimSpace(before)), []byte(";base64")) {
 		return problem.New(problem.BadBase64, "a data URL must have ;base64, before the data")

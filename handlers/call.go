@@ -1,0 +1,97 @@
+package handlers
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/gin-gonic/gin"
+
+	"kurir/models"
+	"kurir/problem"
+)
+
+// call is one request on its way through a handler.
+type call struct {
+	*gin.Context
+	started time.Time
+	request string            // id of the request
+	line    models.AuditEntry // what the audit log will say; no line while Actor is empty
+	done    bool              // the line is written
+	read    bool              // reads nothing changes: the line is written after the answer
+}
+
+// reply is what a handler answers when all went well. code is a word of codes.go.
+type reply struct {
+	status int // HTTP status; zero: 200
+	code   string
+	id     string
+	data   any
+
+	raw         []byte // instead of the envelope
+	contentType string // of raw
+}
+
+// failure is an error that has something to show besides its code, such as the state of the instance.
+type failure struct {
+	error
+	id   string
+	data any
+}
+
+func (f failure) Unwrap() error { return f.error }
+
+func withData(err error, data any) error { return failure{err, "", data} }
+
+// handle adapts a handler, which reads decode, validate, do, respond, to Gin. action is the word of the audit log;
+// calls without one leave no line there.
+func (s *server) handle(action string, do func(*call) (reply, error)) gin.HandlerFunc {
+	return func(g *gin.Context) {
+		c := s.newCall(g, action)
+		r, err := do(c)
+		c.line.Code = r.code
+		if err != nil {
+			c.line.Code = string(codeOf(c, err))
+		}
+		if !c.read {
+			s.writeLine(c)
+		}
+		s.respond(c, r, err)
+		if c.read {
+			g.Writer.Flush()
+			s.writeLine(c)
+		}
+	}
+}
+
+func (s *server) newCall(g *gin.Context, action string) *call {
+	c := &call{Context: g, started: time.Now(), request: g.GetString(requestKey)}
+	c.line = models.AuditEntry{Time: c.started, RequestID: c.request, IP: g.RemoteIP(), Action: action, Actor: g.GetString(actorKey)}
+	return c
+}
+
+// writeLine writes the call's line of the audit log unless that was done with the message.
+func (s *server) writeLine(c *call) {
+	if c.done || c.line.Action == "" || c.line.Actor == "" {
+		return
+	}
+	c.done = true
+	c.line.LatencyUS = time.Since(c.started).Microseconds()
+	// What was done was done, also when the caller has gone away meanwhile.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(c.ctx()), 10*time.Second)
+	defer cancel()
+	if err := s.DB.AppendAudit(ctx, c.line); err != nil {
+		s.Log.Error("audit line is lost", "request", c.request, "action", c.line.Action, "code", c.line.Code, "err", err)
+	}
+}
+
+func (c *call) ctx() context.Context { return c.Request.Context() }
+
+// codeOf is problem.CodeOf, but a caller who went away is no error of ours.
+func codeOf(c *call, err error) problem.Code {
+	code := problem.CodeOf(err)
+	if code == problem.Internal && c.ctx().Err() != nil && (errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)) {
+		return problem.Unavailable
+	}
+	return code
+}

@@ -1,0 +1,118 @@
+// Package handlers is kurir's HTTP interface: Gin in, Gin out. router.go is the table of contents.
+//
+// Invariant: every answer under /wa and /v1 is the same envelope with a code of the catalogue; an error that has
+// none shows INTERNAL with the request's id and is logged. What an answer calls accepted is on disk, together with
+// its line in the audit log. Keys, message bodies and file contents are in no log.
+package handlers
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+
+	"kurir/browser"
+	"kurir/fetch"
+	"kurir/models"
+)
+
+// Instances is what the handlers need of the set of instances. An id that does not exist is NOT_FOUND.
+type Instances interface {
+	// Create makes an instance and starts it. The plain key is known here and never again; it comes with an
+	// error too when the instance was made and did not start.
+	Create(ctx context.Context, want CreateInstance) (models.Instance, string, error)
+	List(ctx context.Context) ([]models.Instance, error)
+	Get(ctx context.Context, id string) (models.Instance, error)
+	Start(ctx context.Context, id string) error
+	Stop(ctx context.Context, id string) error
+	Restart(ctx context.Context, id string) error
+	Logout(ctx context.Context, id string) error
+	Delete(ctx context.Context, id string) error
+	// Status takes no page call. An instance that does not run is STOPPED.
+	Status(id string) browser.Status
+	QR(id string) (browser.QR, bool)
+	// PairingCode asks for a code to type on the phone with that number (digits, international form).
+	PairingCode(ctx context.Context, id, phone string) (string, error)
+	Reader(id string) (Reader, error)
+}
+
+// Reader reads what a linked phone has.
+type Reader interface {
+	Chats(ctx context.Context, limit int) ([]browser.Chat, error)
+	Messages(ctx context.Context, chat string, limit int) ([]browser.Message, error)
+	Contacts(ctx context.Context) ([]browser.Contact, error)
+}
+
+// CreateInstance says which instance to make. What is empty gets the settings' default.
+type CreateInstance struct {
+	Name     string
+	Sandbox  bool
+	Key      string // a key that callers have already; empty: a new one is made
+	Region   string // ISO 3166-1 alpha-2
+	Language string // BCP 47
+	TimeZone string // IANA name
+}
+
+// Outbox is what the handlers need of the send queue.
+type Outbox interface {
+	// Wake tells the queue of an instance that a message was added.
+	Wake(instanceID string)
+	// Wait returns the message when it has left or has failed, or an error when ctx or the queue ends before.
+	Wait(ctx context.Context, messageID string) (models.Message, error)
+}
+
+// DB is what the handlers need of the database.
+type DB interface {
+	// Enqueue stores the message and the audit line, both or neither. See models.DB.
+	Enqueue(ctx context.Context, m models.Message, audit models.AuditEntry) (row models.Message, repeated bool, err error)
+	// Message returns a message of that instance.
+	Message(ctx context.Context, instanceID, id string) (models.Message, error)
+	MessageByID(ctx context.Context, id string) (models.Message, error)
+	KeyByPlain(ctx context.Context, plain string) (models.APIKey, error)
+	AppendAudit(ctx context.Context, a models.AuditEntry) error
+	Audit(ctx context.Context, instanceID string, after int64, limit int) ([]models.AuditEntry, error)
+}
+
+// Fetcher downloads files from addresses that callers choose.
+type Fetcher interface {
+	Download(ctx context.Context, rawURL, dir string, maxBytes int64) (fetch.File, error)
+}
+
+// Deps is what the handlers work with.
+type Deps struct {
+	DB        DB
+	Instances Instances
+	Outbox    Outbox
+	Fetch     Fetcher      // nil: fetch.New with its defaults
+	Console   http.Handler // gets every path that is not the API's; nil: NOT_FOUND
+
+	CheckAdmin   func(token string) bool // compares in constant time
+	FilesDir     string                  // where files wait to be sent; Message.FilePath is relative to it
+	MaxFileBytes int64                   // the largest file that is taken
+	WAAlways200  bool                    // /wa/* answers 200 whatever happened
+	Region       string                  // of numbers, for instances that have none
+	Ready        func(ctx context.Context) error
+	Log          *slog.Logger
+}
+
+// server holds what the handlers share.
+type server struct {
+	Deps
+	keys    keyCache
+	unknown chan struct{} // slots for uploads whose sender is not known yet
+}
+
+// unknownUploads is how many files are taken at once before their key is seen. Who sends the key first, or in a
+// header, needs no such slot.
+const unknownUploads = 4
+
+// New returns kurir's HTTP interface.
+func New(d Deps) http.Handler {
+	if d.Fetch == nil {
+		d.Fetch = fetch.New(fetch.Config{})
+	}
+	if d.Log == nil {
+		d.Log = slog.New(slog.DiscardHandler)
+	}
+	s := &server{Deps: d, unknown: make(chan struct{}, unknownUploads)}
+	return s.router()
+}

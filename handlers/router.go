@@ -1,0 +1,66 @@
+package handlers
+
+import (
+	"net/http"
+	"strings"
+
+	"github.com/gin-gonic/gin"
+
+	"kurir/problem"
+)
+
+// router is the table of contents of the product. Audited calls name their action.
+func (s *server) router() http.Handler {
+	gin.SetMode(gin.ReleaseMode)
+	r := gin.New()
+	r.HandleMethodNotAllowed = true
+	_ = r.SetTrustedProxies(nil) // the address of a caller is the address that connected
+	r.Use(s.trace)
+
+	r.GET("/healthz", s.handle("", s.healthz))
+	r.GET("/readyz", s.handle("", s.readyz))
+
+	// For programs: one instance, opened by its key. The words are WAChatPro's.
+	wa := r.Group("/wa")
+	wa.POST("/send", s.handle("wa.send", s.send))
+	wa.POST("/sendfile", s.handle("wa.sendfile", s.sendFile))
+	wa.POST("/sendfileurl", s.handle("wa.sendfileurl", s.sendFileURL))
+	wa.POST("/status", s.handle("", s.messageStatus))
+	wa.POST("/chats", s.handle("wa.chats", s.chats))
+	wa.POST("/messages", s.handle("wa.messages", s.messages))
+	wa.POST("/contacts", s.handle("wa.contacts", s.contacts))
+
+	// For the operator: everything, opened by the admin token.
+	v1 := r.Group("/v1", s.requireAdmin)
+	v1.POST("/instances", s.handle("instance.create", s.createInstance))
+	v1.GET("/instances", s.handle("", s.listInstances))
+	v1.GET("/instances/:id", s.handle("", s.getInstance))
+	v1.DELETE("/instances/:id", s.handle("instance.delete", s.deleteInstance))
+	v1.POST("/instances/:id/start", s.handle("instance.start", s.control(s.Instances.Start)))
+	v1.POST("/instances/:id/stop", s.handle("instance.stop", s.control(s.Instances.Stop)))
+	v1.POST("/instances/:id/restart", s.handle("instance.restart", s.control(s.Instances.Restart)))
+	v1.POST("/instances/:id/logout", s.handle("instance.logout", s.control(s.Instances.Logout)))
+	v1.GET("/instances/:id/qr", s.handle("", s.qr))
+	v1.POST("/instances/:id/pairing-code", s.handle("instance.pairing_code", s.pairingCode))
+	v1.GET("/messages/:id", s.handle("", s.getMessage))
+	v1.GET("/audit", s.handle("", s.audit))
+
+	r.NoMethod(s.handle("", fail(problem.MethodNotAllowed)))
+	r.NoRoute(s.otherPath)
+	return r
+}
+
+// otherPath gives everything that is not the API's to the console.
+func (s *server) otherPath(g *gin.Context) {
+	path := g.Request.URL.Path
+	if s.Console == nil || strings.HasPrefix(path, "/wa/") || strings.HasPrefix(path, "/v1/") {
+		s.handle("", fail(problem.NotFound))(g)
+		return
+	}
+	g.Status(http.StatusOK) // Gin has set 404 for a path it does not know
+	s.Console.ServeHTTP(g.Writer, g.Request)
+}
+
+func fail(code problem.Code) func(*call) (reply, error) {
+	return func(*call) (reply, error) { return reply{}, problem.New(code, "") }
+}

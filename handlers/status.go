@@ -1,0 +1,72 @@
+package handlers
+
+import (
+	"strings"
+	"time"
+
+	"kurir/handlers/intake"
+	"kurir/models"
+	"kurir/problem"
+)
+
+// messageView is a message of the outbox as callers see it: where it is, not what it says.
+type messageView struct {
+	ID          string              `json:"id"`
+	WAID        string              `json:"wa_id"` // WhatsApp's id of it
+	Instance    string              `json:"instance"`
+	Phone       string              `json:"phone,omitempty"` // as kurir read it
+	Chat        string              `json:"chat"`
+	Kind        string              `json:"kind"`
+	State       models.MessageState `json:"state"`
+	Code        string              `json:"code,omitempty"` // why it failed, or why it waits
+	Detail      string              `json:"detail,omitempty"`
+	Attempts    int                 `json:"attempts"`
+	Ack         int                 `json:"ack"`
+	Filename    string              `json:"filename,omitempty"`
+	MimeType    string              `json:"mimetype,omitempty"`
+	Size        int64               `json:"size,omitempty"` // bytes
+	CreatedAt   time.Time           `json:"created_at"`
+	SentAt      *time.Time          `json:"sent_at,omitempty"`
+	DeliveredAt *time.Time          `json:"delivered_at,omitempty"`
+	ReadAt      *time.Time          `json:"read_at,omitempty"`
+	FailedAt    *time.Time          `json:"failed_at,omitempty"`
+}
+
+func viewMessage(m models.Message) messageView {
+	return messageView{
+		ID: m.ID, WAID: m.WAID, Instance: m.InstanceID, Phone: m.Phone, Chat: m.Chat, Kind: m.Kind, State: m.State,
+		Code: m.Code, Detail: m.Detail, Attempts: m.Attempts, Ack: m.Ack,
+		Filename: m.FileName, MimeType: m.MimeType, Size: m.FileSize,
+		CreatedAt: m.CreatedAt, SentAt: m.SentAt, DeliveredAt: m.DeliveredAt, ReadAt: m.ReadAt, FailedAt: m.FailedAt,
+	}
+}
+
+// messageStatus is POST /wa/status: where a message is. A failed message is data, not a failure of this call.
+func (s *server) messageStatus(c *call) (reply, error) {
+	form, err := c.fields()
+	if err != nil {
+		return reply{}, err
+	}
+	t, err := s.tenant(c, &form)
+	if err != nil {
+		return reply{}, err
+	}
+	id := strings.TrimSpace(form.Text(intake.ID))
+	if id == "" {
+		return reply{}, problem.New(problem.BadRequest, "`id` is missing: the id that the send answered")
+	}
+	m, err := s.DB.Message(c.ctx(), t.instance.ID, id)
+	if err != nil {
+		return reply{}, err
+	}
+	return reply{code: codeOK, id: m.ID, data: viewMessage(m)}, nil
+}
+
+// getMessage is GET /v1/messages/{id}: the same for the operator.
+func (s *server) getMessage(c *call) (reply, error) {
+	m, err := s.DB.MessageByID(c.ctx(), c.Param("id"))
+	if err != nil {
+		return reply{}, err
+	}
+	return reply{code: codeOK, id: m.ID, data: viewMessage(m)}, nil
+}
