@@ -3,8 +3,6 @@ package browser
 import (
 	"log/slog"
 	"path/filepath"
-
-	"github.com/go-rod/rod/lib/cdp"
 )
 
 // Config is what a Session needs to know.
@@ -28,7 +26,7 @@ type Config struct {
 }
 
 // launchOptions are the options for one Chromium of this session.
-func (c Config) launchOptions(who identity, onEvent func(*cdp.Event)) launchOptions {
+func (c Config) launchOptions(who identity, onEvent func(frame)) launchOptions {
 	return launchOptions{
 		Binary: c.Binary, ProfileDir: c.ProfileDir, TempDir: filepath.Join(c.ProfileDir, tempFolder),
 		UserAgent: who.userAgent(), Language: c.Language, TimeZone: c.TimeZone, ExtraArgs: c.ExtraArgs,

@@ -14,7 +14,6 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/go-rod/rod/lib/cdp"
 	"github.com/go-rod/rod/lib/proto"
 	"golang.org/x/sys/unix"
 )
@@ -37,7 +36,7 @@ type launchOptions struct {
 	Language   string
 	TimeZone   string
 	ExtraArgs  []string
-	OnEvent    func(*cdp.Event)
+	OnEvent    func(frame)
 	Log        *slog.Logger
 }
 

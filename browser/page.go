@@ -1,6 +1,7 @@
 package browser
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -111,7 +112,7 @@ func (t *tab) dress(worker proto.TargetSessionID) {
 }
 
 // onEvent turns events of the protocol into signals. It runs on the reader's goroutine and waits for nothing.
-func (t *tab) onEvent(e *cdp.Event) {
+func (t *tab) onEvent(e frame) {
 	if e.Method == "Target.attachedToTarget" {
 		var attached proto.TargetAttachedToTarget
 		if err := json.Unmarshal(e.Params, &attached); err == nil && attached.WaitingForDebugger {
@@ -156,7 +157,7 @@ func (t *tab) load(ctx context.Context) error {
 	return nil
 }
 
-// evaluated is the answer of Runtime.evaluate. rod's own type would decode the value a second time.
+// evaluated is the answer of Runtime.evaluate.
 type evaluated struct {
 	Result struct {
 		Type     string          `json:"type"`
@@ -177,6 +178,10 @@ func (t *tab) evaluate(ctx context.Context, e proto.RuntimeEvaluate) (evaluated,
 	res, err := t.Call(ctx, string(t.session()), e.ProtoReq(), e)
 	if err != nil {
 		return out, pageError(err)
+	}
+	if rest, ok := bytes.CutPrefix(res, []byte(`{"result":{"type":"string","value":`)); ok && bytes.HasSuffix(res, []byte(`"}}`)) {
+		out.Result.Type, out.Result.Value = "string", rest[:len(rest)-2] // a string of any size, unread
+		return out, nil
 	}
 	if err := json.Unmarshal(res, &out); err != nil {
 		return out, fmt.Errorf("read the page's answer: %w", err)
@@ -221,15 +226,26 @@ func (t *tab) call(ctx context.Context, method string, args any) (raw, error) {
 	if out.Result.Type != "string" {
 		return raw{}, fmt.Errorf("call %s: %w", method, errNoBridge)
 	}
-	var text string
-	if err := json.Unmarshal(out.Result.Value, &text); err != nil {
+	text, err := unquote(out.Result.Value)
+	if err != nil {
 		return raw{}, fmt.Errorf("call %s: read the answer: %w", method, err)
 	}
-	var answer raw
-	if err := json.Unmarshal([]byte(text), &answer); err != nil {
+	answer, err := parseRaw(text)
+	if err != nil {
 		return raw{}, fmt.Errorf("call %s: read the answer: %w", method, err)
 	}
 	return answer, nil
+}
+
+// parseRaw reads what the bridge answered. The value of a large answer is not looked at: who decodes it will.
+func parseRaw(text []byte) (raw, error) {
+	const large = 64 << 10
+	if value, ok := bytes.CutPrefix(text, []byte(`{"ok":`)); ok && len(text) > large && value[len(value)-1] == '}' {
+		return raw{OK: value[:len(value)-1]}, nil
+	}
+	var answer raw
+	err := json.Unmarshal(text, &answer)
+	return answer, err
 }
 
 // hand puts the file at path into the bridge's input of that id: Chromium reads it from disk when the page does,

@@ -1,9 +1,7 @@
 package browser
 
 import (
-	"bufio"
 	"bytes"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -12,43 +10,45 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/go-rod/rod/lib/cdp"
+	"golang.org/x/sys/unix"
 )
 
 const (
-	// writeLimit bounds one write to Chromium. A stopped Chromium reads nothing: once the kernel's 64 KB are
+	// writeLimit bounds one write to Chromium. A stopped Chromium reads nothing: once the kernel's buffer is
 	// full, a write without a limit would block for ever.
 	writeLimit = 10 * time.Second
 	// frameLimit bounds one frame from Chromium, so that a page cannot make kurir eat the machine's memory.
 	frameLimit = 128 << 20
+	// pipeBuffer is what a pipe's reader keeps between frames.
+	pipeBuffer = 64 << 10
 )
 
 // errPipeClosed is what calls get once the pipe to Chromium is gone.
 var errPipeClosed = errors.New("the pipe to Chromium is closed")
 
-// pipe carries frames of the debugging protocol, each ended by a NUL, over two OS pipes. It is a
-// cdp.WebSocketable: rod sees only frames that rod can decode, because rod panics on others.
-//
-// A failed write leaves half a frame behind and so closes the pipe for good. Once Read has failed every Send
-// fails too: rod's client tells its waiting calls about a failed Read once, and a call made after that would
-// wait for an answer that nobody can give.
+// pipe carries frames of the debugging protocol, each ended by a NUL, over two OS pipes. A failed write leaves
+// half a frame behind and so closes the pipe for good. After a failed Read every Send fails too.
 type pipe struct {
-	r      *os.File
-	frames *bufio.Reader
-	w      *os.File
-	limit  time.Duration // of one write
-	max    int           // bytes of one frame
-	log    *slog.Logger
+	r     *os.File
+	w     *os.File
+	limit time.Duration // of one write
+	max   int           // bytes of one frame
+	log   *slog.Logger
+
+	buf        []byte // read ahead; buf[start:end] is unread. Only Read touches it
+	start, end int
 
 	mu     sync.Mutex // one frame at a time
 	closed atomic.Bool
 }
 
-var _ cdp.WebSocketable = (*pipe)(nil)
-
 // newPipe takes ownership of both files. They must be ends of os.Pipe, which know deadlines.
 func newPipe(r, w *os.File, log *slog.Logger) *pipe {
-	return &pipe{r: r, frames: bufio.NewReaderSize(r, 64<<10), w: w, limit: writeLimit, max: frameLimit, log: log}
+	if raw, err := r.SyscallConn(); err == nil {
+		// Fewer turns for large answers. Refused where the user has used up his share; then it stays at 64 KB.
+		_ = raw.Control(func(fd uintptr) { _, _ = unix.FcntlInt(fd, unix.F_SETPIPE_SZ, 1<<20) })
+	}
+	return &pipe{r: r, w: w, limit: writeLimit, max: frameLimit, log: log, buf: make([]byte, pipeBuffer)}
 }
 
 // Send writes one frame. It fails after the write limit, and then for ever.
@@ -67,47 +67,74 @@ func (p *pipe) Send(data []byte) error {
 	}
 	if err != nil {
 		p.Close()
-		return fmt.Errorf("write to Chromium: %w", err)
+		return fmt.Errorf("%w: write: %w", errPipeClosed, err)
 	}
 	return nil
 }
 
-// Read returns the next frame that rod can decode. It fails when the pipe ends, and then for ever.
+// Read returns the next frame, which is the caller's. It fails when the pipe ends, and then for ever.
 func (p *pipe) Read() ([]byte, error) {
-	for {
-		frame, err := p.next()
-		if err != nil {
-			p.Close()
-			return nil, fmt.Errorf("read from Chromium: %w", err)
-		}
-		if err := decodable(frame); err != nil {
-			p.log.Error("Chromium sent a frame that is not of the protocol; it is dropped", "bytes", len(frame), "err", err)
-			continue
-		}
-		return frame, nil
+	frame, err := p.next()
+	if err != nil {
+		p.Close()
+		return nil, fmt.Errorf("%w: read: %w", errPipeClosed, err)
 	}
+	return frame, nil
 }
 
 // next reads up to the next NUL. Of a frame beyond the bound it keeps the head, to answer the call that asked.
 func (p *pipe) next() ([]byte, error) {
-	var frame []byte
-	size := 0
+	var head []byte // of a frame that is too large
+	size, scanned := 0, p.start
 	for {
-		part, err := p.frames.ReadSlice(0)
-		if err != nil && !errors.Is(err, bufio.ErrBufferFull) {
+		if i := bytes.IndexByte(p.buf[scanned:p.end], 0); i >= 0 {
+			frame := bytes.Clone(p.buf[p.start : scanned+i])
+			size += len(frame)
+			p.start = scanned + i + 1
+			p.compact()
+			if head != nil {
+				p.log.Error("Chromium sent a frame beyond the limit; its call fails", "bytes", size, "limit", p.max)
+				return tooLarge(head), nil
+			}
+			return frame, nil
+		}
+		if p.end-p.start > p.max {
+			if head == nil {
+				head = bytes.Clone(p.buf[p.start : p.start+headBytes])
+			}
+			size += p.end - p.start
+			p.start, p.end = 0, 0
+		}
+		scanned = p.room()
+		n, err := p.r.Read(p.buf[p.end:])
+		p.end += n
+		if err != nil {
 			return nil, err
 		}
-		if size += len(part); size <= p.max || frame == nil {
-			frame = append(frame, part...)
-		}
-		if err != nil {
-			continue
-		}
-		if size > p.max {
-			p.log.Error("Chromium sent a frame beyond the limit; its call fails", "bytes", size, "limit", p.max)
-			return tooLarge(frame), nil
-		}
-		return frame[:len(frame)-1], nil
+	}
+}
+
+// headBytes is how much of a frame that is too large is kept: enough for its id. No limit is below it.
+const headBytes = 32
+
+// room makes room for a read and returns where the unread bytes end.
+func (p *pipe) room() int {
+	if p.start > 0 {
+		p.end = copy(p.buf, p.buf[p.start:p.end])
+		p.start = 0
+	}
+	if p.end == len(p.buf) {
+		p.buf = append(p.buf, make([]byte, len(p.buf))...)
+	}
+	return p.end
+}
+
+// compact gives the memory of a large frame back.
+func (p *pipe) compact() {
+	if len(p.buf) > pipeBuffer && p.end-p.start <= pipeBuffer {
+		buf := make([]byte, pipeBuffer)
+		p.end = copy(buf, p.buf[p.start:p.end])
+		p.buf, p.start = buf, 0
 	}
 }
 
@@ -121,33 +148,4 @@ func (p *pipe) Close() {
 			p.log.Debug("close a pipe to Chromium", "err", err)
 		}
 	}
-}
-
-// decodable says whether rod's client can decode the frame: it does so in three steps and panics when one fails.
-// This decodes into the union of its types, so what passes here passes there.
-func decodable(frame []byte) error {
-	var f struct {
-		ID        int             `json:"id"`
-		SessionID string          `json:"sessionId"`
-		Method    string          `json:"method"`
-		Params    json.RawMessage `json:"params"`
-		Result    json.RawMessage `json:"result"`
-		Error     *cdp.Error      `json:"error"`
-	}
-	return json.Unmarshal(frame, &f)
-}
-
-// tooLarge makes the error answer for a response that begins with head, or an event nobody listens to when head
-// is not the beginning of a response. Chromium writes {"id":7,… first.
-func tooLarge(head []byte) []byte {
-	id := 0
-	if rest, ok := bytes.CutPrefix(head, []byte(`{"id":`)); ok {
-		for _, c := range rest {
-			if c < '0' || c > '9' || id > 1<<40 {
-				break
-			}
-			id = id*10 + int(c-'0')
-		}
-	}
-	return fmt.Appendf(nil, `{"id":%d,"error":{"code":-32000,"message":"the answer is larger than kurir takes"}}`, id)
 }
