@@ -28,12 +28,14 @@ async function showLanding(app: HTMLElement): Promise<void> {
     app.innerHTML = '<div class="landing-wrapper"><h1>kurir sandbox</h1><p>A simulator of WhatsApp Web. Scan with a simulated phone.</p></div>';
   }
   const wrapper = app.querySelector(".landing-wrapper")!;
-  const old = wrapper.querySelector<HTMLElement>("[data-ref]");
+  const shown = () => wrapper.querySelector<HTMLElement>("[data-ref]");
   if (!ref || state === "UNPAIRED_IDLE") {
-    old?.remove();
+    shown()?.remove();
     return;
   }
   const text = await qrText(ref);
+  if (R("WAWebConnModel").Conn.ref !== ref || R("WAWebSocketModel").Socket.state === "UNPAIRED_IDLE" || !wrapper.isConnected) return;
+  const old = shown();
   const box = old ?? document.createElement("div");
   if (box.dataset["ref"] === text) return;
   if (!old) box.appendChild(document.createElement("canvas"));

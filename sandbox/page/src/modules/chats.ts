@@ -215,7 +215,7 @@ export function defineChats(): void {
     markUnread: (chat: any, unread: boolean, _source: unknown) => setFlag(chat, "unread", "unreadCount", unread ? -1 : 0),
     markSeen: (chat: any, _force: unknown, _source: unknown) => markRead(chat),
   }));
-  define("WAWebSetArchiveChatAction", () => ({ setArchive: (chat: any, archive: boolean) => setFlag(chat, "archive", "archive", archive) }));
+  define("WAWebSetArchiveChatAction", () => ({ setArchive: (chat: any, archive: boolean, _source: unknown) => setFlag(chat, "archive", "archive", archive) }));
   define("WAWebSetPinChatAction", () => ({ setPin: (chat: any, pin: boolean) => setFlag(chat, "pin", "pin", pin ? unixTime() : 0) }));
   define("WAWebChatPinBridge", () => ({
     getNumConversationsPinned: (_chats?: unknown) => R("WAWebChatCollection").ChatCollection.countWhere((c: any) => c.pin > 0),
