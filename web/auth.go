@@ -146,9 +146,9 @@ func clientAddr(r *http.Request) string {
 // localPath returns p when it is a path on this host, else "/": a link must not lead away after signing in.
 func localPath(p string) string {
 	u, err := url.Parse(p)
-	if err != nil || u.Host != "" || u.Scheme != "" || !strings.HasPrefix(p, "/") ||
-		strings.HasPrefix(p, "//") || strings.ContainsAny(p, "\\\r\n\t") {
+	if err != nil || u.Host != "" || u.Scheme != "" || !strings.HasPrefix(u.Path, "/") ||
+		strings.HasPrefix(u.Path, "//") || strings.ContainsAny(u.Path, "\\\r\n\t") {
 		return "/"
 	}
-	return u.Path
+	return u.EscapedPath()
 }

@@ -135,7 +135,7 @@ func (c *Console) pairingCode(w http.ResponseWriter, r *http.Request) {
 		c.showInstance(w, r, status, pair, "")
 		return
 	}
-	c.render(w, r, status, "pairing", instanceView{text: t, View: View{ID: id}, Pairing: pair})
+	c.render(w, r, status, "pairing-answer", instanceView{text: t, View: View{ID: id}, Pairing: pair})
 }
 
 // act carries out what a button asks for. What it changes reaches the page through its event stream.
@@ -151,9 +151,13 @@ func (c *Console) act(w http.ResponseWriter, r *http.Request) {
 	}
 	quiet := r.Header.Get("HX-Request") != ""
 	if err := do(r.Context(), id); err != nil {
-		status, wrong := problem.Lookup(problem.CodeOf(err)).Status, c.explain(r, c.text(r), err, id)
+		t := c.text(r)
+		status, wrong := problem.Lookup(problem.CodeOf(err)).Status, c.explain(r, t, err, id)
 		if quiet {
-			c.render(w, r, status, "notice", wrong)
+			c.render(w, r, status, "notice", struct {
+				text
+				Message string
+			}{t, wrong})
 		} else {
 			c.showInstance(w, r, status, pairing{}, wrong)
 		}
@@ -198,6 +202,10 @@ func (c *Console) explain(r *http.Request, t text, err error, instance string) s
 
 // fail shows an error as a page of its own.
 func (c *Console) fail(w http.ResponseWriter, r *http.Request, err error) {
+	if problem.CodeOf(err) == problem.NotFound {
+		c.notFound(w, r)
+		return
+	}
 	p := c.page(r, "error.title")
 	c.errorPage(w, r, problem.Lookup(problem.CodeOf(err)).Status, p, c.explain(r, p.text, err, r.PathValue("id")))
 }

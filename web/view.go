@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/nyaruka/phonenumbers"
 	"github.com/skip2/go-qrcode"
 
 	"kurir/browser"
@@ -115,7 +116,12 @@ func (v instanceView) Number() string {
 	if v.Status.Phone == "" {
 		return ""
 	}
-	return "+" + strings.TrimPrefix(v.Status.Phone, "+")
+	number := "+" + strings.TrimPrefix(v.Status.Phone, "+")
+	parsed, err := phonenumbers.Parse(number, "")
+	if err != nil {
+		return number // one that the library does not know is shown as it is
+	}
+	return phonenumbers.Format(parsed, phonenumbers.INTERNATIONAL)
 }
 
 // Since is when the state began, RFC 3339; "" when unknown.
@@ -179,6 +185,11 @@ func (p pairing) Groups() []string {
 		groups = append(groups, string(chunk))
 	}
 	return groups
+}
+
+// Spoken is the code letter by letter, for a screen reader.
+func (p pairing) Spoken() string {
+	return strings.Join(strings.Split(strings.Join(p.Groups(), ","), ""), " ")
 }
 
 // qrSVG draws text as a QR code with its white quiet zone. Low error correction, as on WhatsApp's own page: fewer and

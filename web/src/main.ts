@@ -21,7 +21,8 @@ document.addEventListener("click", (event) => {
   const button = target.closest<HTMLElement>("button");
   if (!button) return;
   if (button.hasAttribute("data-closes")) button.closest("dialog")?.close();
-  const { opens, copies } = button.dataset;
+  const { opens, copies, dismisses } = button.dataset;
+  if (dismisses) $(dismisses)?.replaceChildren();
   if (opens) {
     button.closest("dialog")?.close();
     dialog(opens)?.showModal();

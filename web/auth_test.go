@@ -1,0 +1,193 @@
+package web
+
+import (
+	"fmt"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+)
+
+func cookieOf(t *testing.T, a answer, name string) *http.Cookie {
+	t.Helper()
+	for _, c := range a.Cookies() {
+		if c.Name == name {
+			return c
+		}
+	}
+	t.Fatalf("%d: no cookie %s", a.StatusCode, name)
+	return nil
+}
+
+func TestSignInAndOut(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t, View{ID: "inst_1", Name: "Toko"})
+	if a := d.post("/login", url.Values{"token": {"wrong"}}); a.StatusCode != 401 || len(a.Cookies()) > 0 {
+		t.Fatalf("a wrong token: %d, cookies %v", a.StatusCode, a.Cookies())
+	}
+	a := d.post("/login", url.Values{"token": {" " + goodToken + "\n"}, "next": {"/instances/inst_1"}})
+	if a.StatusCode != 303 || a.Header.Get("Location") != "/instances/inst_1" {
+		t.Fatalf("sign in: %d to %q", a.StatusCode, a.Header.Get("Location"))
+	}
+	c := cookieOf(t, a, sessionCookie)
+	if !c.HttpOnly || c.Secure || c.Path != "/" || c.SameSite != http.SameSiteLaxMode || c.MaxAge != 7*24*3600 || len(c.Value) != 43 {
+		t.Errorf("cookie = %+v", c)
+	}
+	stored := d.sessions.all()
+	if len(stored) != 1 || strings.Contains(fmt.Sprint(stored), c.Value) || stored[0].Hash != hashCookie(c.Value) || stored[0].IP != "127.0.0.1" {
+		t.Errorf("stored: %+v", stored)
+	}
+	if life := time.Until(stored[0].ExpiresAt); life < 6*24*time.Hour || life > 7*24*time.Hour {
+		t.Errorf("the session lives %s", life)
+	}
+	if a := d.get("/"); !strings.Contains(a.text, "Toko") {
+		t.Errorf("signed in, / shows %s", a.text)
+	}
+	if a := d.post("/logout", nil); a.StatusCode != 303 || cookieOf(t, a, sessionCookie).MaxAge >= 0 || len(d.sessions.all()) != 0 {
+		t.Errorf("sign out: %d, left %v", a.StatusCode, d.sessions.all())
+	}
+	if a := d.get("/", "Cookie", sessionCookie+"="+c.Value); strings.Contains(a.text, "Toko") {
+		t.Error("the cookie still works after signing out")
+	}
+}
+
+func TestCookieIsSecureBehindTLS(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	a := d.post("/login", url.Values{"token": {goodToken}}, "X-Forwarded-Proto", "https")
+	if c := cookieOf(t, a, sessionCookie); !c.Secure {
+		t.Errorf("cookie = %+v", c)
+	}
+}
+
+func TestSessionEnds(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t, View{ID: "inst_1", Name: "Toko"}).signIn()
+	d.sessions.mu.Lock()
+	for hash, s := range d.sessions.rows {
+		s.ExpiresAt = time.Now().Add(-time.Second)
+		d.sessions.rows[hash] = s
+	}
+	d.sessions.mu.Unlock()
+	if a := d.get("/"); strings.Contains(a.text, "Toko") {
+		t.Error("a session that is over still opens the console")
+	}
+}
+
+func TestGuessingIsSlowedDown(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	for range guessBurst {
+		if a := d.post("/login", url.Values{"token": {"guess"}}); a.StatusCode != 401 {
+			t.Fatalf("a wrong token: %d", a.StatusCode)
+		}
+	}
+	a := d.post("/login", url.Values{"token": {goodToken}})
+	if a.StatusCode != 429 || a.Header.Get("Retry-After") == "" || !strings.Contains(a.text, "Wait ") {
+		t.Errorf("after %d wrong tokens: %d, Retry-After %q", guessBurst, a.StatusCode, a.Header.Get("Retry-After"))
+	}
+}
+
+func TestGuesses(t *testing.T) {
+	t.Parallel()
+	g, now := newGuesses(), time.Unix(1e9, 0)
+	spend := func(addr string) {
+		for range guessBurst {
+			if _, ok := g.take(addr, now); !ok {
+				t.Fatalf("%s: refused too early", addr)
+			}
+		}
+	}
+	spend("192.0.2.1")
+	if wait, ok := g.take("192.0.2.1", now); ok || wait != guessPeriod {
+		t.Errorf("after the burst: %v, wait %s", ok, wait)
+	}
+	if _, ok := g.take("::ffff:192.0.2.1", now); ok {
+		t.Error("the mapped form of the address has tries of its own")
+	}
+	if _, ok := g.take("192.0.2.2", now); !ok {
+		t.Error("another address is slowed too")
+	}
+	if _, ok := g.take("192.0.2.1", now.Add(guessPeriod)); !ok {
+		t.Error("no try came back with time")
+	}
+	g.forgive("192.0.2.1")
+	spend("192.0.2.1")
+	spend("2001:db8::1")
+	if _, ok := g.take("2001:db8::2", now); ok {
+		t.Error("a neighbour in the /64 has tries of its own")
+	}
+	for i := range 2 * guessPeople {
+		g.take(netip.AddrFrom4([4]byte{10, byte(i >> 16), byte(i >> 8), byte(i)}).String(), now)
+	}
+	if len(g.by) > guessPeople {
+		t.Errorf("%d addresses are remembered", len(g.by))
+	}
+}
+
+func TestOtherSitesAreRefused(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t, View{ID: "inst_1", Name: "Toko"}).signIn()
+	for _, header := range [][]string{
+		{"Sec-Fetch-Site", "cross-site"}, {"Sec-Fetch-Site", "same-site"}, {"Origin", "https://evil.example"}, {"Origin", "null"},
+	} {
+		for _, path := range []string{"/instances/inst_1/delete", "/instances", "/login", "/logout", "/language"} {
+			if a := d.post(path, url.Values{"name": {"x"}, "token": {goodToken}}, header...); a.StatusCode != 403 {
+				t.Errorf("%s with %v: %d", path, header, a.StatusCode)
+			}
+		}
+	}
+	if done := d.instances.actions(); len(done) > 0 {
+		t.Errorf("done for another site: %v", done)
+	}
+	if a := d.post("/instances/inst_1/stop", nil, "Sec-Fetch-Site", "same-origin"); a.StatusCode != 303 {
+		t.Errorf("kurir's own form: %d", a.StatusCode)
+	}
+}
+
+func TestLocalPath(t *testing.T) {
+	t.Parallel()
+	for in, want := range map[string]string{
+		"/instances/inst_1": "/instances/inst_1", "/a?b=c": "/a", "": "/", "instances": "/", "//evil.example": "/",
+		"https://evil.example/": "/", `/\evil.example`: "/", "/\t/evil.example": "/", "javascript:alert(1)": "/", "/%2f/evil": "/",
+	} {
+		if got := localPath(in); got != want {
+			t.Errorf("localPath(%q) = %q, want %q", in, got, want)
+		}
+	}
+}
+
+func TestBigFormsAreRefused(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	if a := d.post("/login", url.Values{"token": {strings.Repeat("x", 1<<20)}}); a.StatusCode != 401 || len(a.Cookies()) > 0 {
+		t.Errorf("a token of 1 MB: %d", a.StatusCode)
+	}
+}
+
+func TestAssets(t *testing.T) {
+	t.Parallel()
+	if err := CheckAssets(); err != nil {
+		t.Fatal(err)
+	}
+	d := newDesk(t)
+	page := d.get("/")
+	for name, kind := range map[string]string{"console.js": "text/javascript", "console.css": "text/css", "icon.svg": "image/svg+xml"} {
+		address := d.console.assets.url(name)
+		if !strings.Contains(page.text, address) {
+			t.Errorf("the page does not load %s", address)
+		}
+		a := d.get(address)
+		if a.StatusCode != 200 || !strings.HasPrefix(a.Header.Get("Content-Type"), kind) || !strings.Contains(a.Header.Get("Cache-Control"), "immutable") {
+			t.Errorf("%s: %d %v", name, a.StatusCode, a.Header)
+		}
+		if a := d.get("/console/assets/"+name, "If-None-Match", a.Header.Get("ETag")); a.StatusCode != 304 || a.Header.Get("Cache-Control") != "no-cache" {
+			t.Errorf("%s again: %d %v", name, a.StatusCode, a.Header)
+		}
+	}
+	if a := d.get("/console/assets/nothing.js"); a.StatusCode != 404 {
+		t.Errorf("an unknown asset: %d", a.StatusCode)
+	}
+}
