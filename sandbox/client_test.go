@@ -27,7 +27,7 @@ const patience = 30 * time.Second
 
 const owner = "6281234567890"
 
-func open(t *testing.T, cfg Config) *Server {
+func open(t testing.TB, cfg Config) *Server {
 	t.Helper()
 	s, err := Open(t.Context(), cfg)
 	if err != nil {
@@ -41,7 +41,7 @@ func open(t *testing.T, cfg Config) *Server {
 	return s
 }
 
-func soon(t *testing.T) context.Context {
+func soon(t testing.TB) context.Context {
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	t.Cleanup(cancel)
 	return ctx
@@ -49,7 +49,7 @@ func soon(t *testing.T) context.Context {
 
 // page is a websocket client that talks like the sandbox's page.
 type page struct {
-	t    *testing.T
+	t    testing.TB
 	ws   *websocket.Conn
 	http *http.Client
 	n    int64
@@ -73,7 +73,7 @@ type frame struct {
 
 // client is an HTTP client for which the server is web.whatsapp.com, and which trusts its certificate by SPKI only
 // as far as tests need: the test checks the hash elsewhere.
-func client(t *testing.T, s *Server) *http.Client {
+func client(t testing.TB, s *Server) *http.Client {
 	tr := &http.Transport{
 		DialContext: func(ctx context.Context, network, _ string) (net.Conn, error) {
 			return new(net.Dialer).DialContext(ctx, network, s.Addr())
@@ -84,7 +84,7 @@ func client(t *testing.T, s *Server) *http.Client {
 	return &http.Client{Transport: tr}
 }
 
-func dial(t *testing.T, s *Server) *page {
+func dial(t testing.TB, s *Server) *page {
 	t.Helper()
 	p := &page{t: t, http: client(t, s), answers: map[int64]frame{}, changed: make(chan struct{})}
 	ws, resp, err := websocket.Dial(soon(t), "wss://web.whatsapp.com/ws/chat", &websocket.DialOptions{HTTPClient: p.http})
@@ -233,7 +233,7 @@ func key32() string {
 func qr(ref string) string { return strings.Join([]string{ref, key32(), key32(), key32(), "1"}, ",") }
 
 // pair says hello without a device and has the phone scan the QR.
-func pair(t *testing.T, s *Server, number string) wireDevice {
+func pair(t testing.TB, s *Server, number string) wireDevice {
 	t.Helper()
 	p := dial(t, s)
 	var hello helloPair
@@ -247,7 +247,7 @@ func pair(t *testing.T, s *Server, number string) wireDevice {
 }
 
 // login connects a linked device.
-func login(t *testing.T, s *Server, d wireDevice) *page {
+func login(t testing.TB, s *Server, d wireDevice) *page {
 	t.Helper()
 	p := dial(t, s)
 	var ok helloSuccess
@@ -259,7 +259,7 @@ func login(t *testing.T, s *Server, d wireDevice) *page {
 }
 
 // linked makes a phone and a page that is linked to it.
-func linked(t *testing.T, s *Server) (*page, wireDevice) {
+func linked(t testing.TB, s *Server) (*page, wireDevice) {
 	t.Helper()
 	if _, err := s.CreatePhone(PhoneSpec{Number: owner, Name: "Toko Maju"}); err != nil {
 		t.Fatal(err)
@@ -318,7 +318,7 @@ func (p *page) post(path string, body []byte) (*http.Response, error) {
 	return p.http.Do(req)
 }
 
-func wantCode(t *testing.T, err error, code int) {
+func wantCode(t testing.TB, err error, code int) {
 	t.Helper()
 	var e *Error
 	if !errors.As(err, &e) || e.Code != code {

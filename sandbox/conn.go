@@ -47,7 +47,7 @@ func (s *Server) serveChat(w http.ResponseWriter, r *http.Request) {
 	}
 	ws.SetReadLimit(maxFrame)
 	c := &conn{s: s, ws: ws, out: newQueue(), lane: make(chan request, laneLength)}
-	c.ctx, c.cancel = context.WithCancel(s.ctx) //nolint:contextcheck // the connection outlives the request that opened it
+	c.ctx, c.cancel = context.WithCancel(s.ctx) // it outlives the request that opened it
 	s.mu.Lock()
 	s.conns[c] = struct{}{}
 	s.mu.Unlock()

@@ -49,8 +49,9 @@ func expandKeys(kind string, key []byte) (mediaKeys, error) {
 	return mediaKeys{iv: b[:16], cipher: b[16:48], mac: b[48:80]}, nil
 }
 
-// decryptFile decrypts the size bytes of r to w in one pass and returns how many plain bytes there were. The MAC, the
-// padding and the plain file's hash are known at the end only: on an error w holds bytes not to be used.
+// decryptFile decrypts the size bytes of r to w in one pass and returns how many plain bytes there were; that they
+// have the message's file_sha256 is checked. The MAC, the padding and the hash are known at the end only: on an error
+// w holds bytes not to be used.
 func decryptFile(w io.Writer, r io.Reader, size int64, kind string, m WireMedia) (int64, error) {
 	keys, err := deriveKeys(kind, m.MediaKey)
 	if err != nil {

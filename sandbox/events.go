@@ -152,7 +152,8 @@ func (w *world) applyMessage(e *event) []outgoing {
 		}
 		if receiver != sender {
 			w.store(receiver, &entry{WireMessage: seen})
-			w.chat(receiver, seen.Chat).Unread++
+			c := w.chat(receiver, seen.Chat)
+			c.Unread = max(0, c.Unread) + 1
 			out = append(out, receiver.all("message", seen, "")...)
 		}
 		w.receive(receiver, sender, seen)

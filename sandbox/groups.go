@@ -35,8 +35,8 @@ func (s *Server) CreateGroup(number, subject string, participants []string) (wid
 	return answer.Group, err
 }
 
-// changeGroup carries out an action of a member: create, add, remove, promote, demote, subject, leave, invite_code,
-// revoke_code; or of anybody: join. The caller holds s.mu.
+// changeGroup carries out an action: anybody can create and join (by code); members can query, leave and ask for the
+// invite_code; admins can add, remove, promote, demote, reset_invite and change the subject. The caller holds s.mu.
 func (s *Server) changeGroup(actor *account, a groupArgs) (groupOK, error) {
 	if a.Action == "create" {
 		return s.createGroup(actor, a)
@@ -56,6 +56,9 @@ func (s *Server) changeGroup(actor *account, a groupArgs) (groupOK, error) {
 	g := *old
 	g.Participants = slices.Clone(old.Participants)
 	switch a.Action {
+	case "query":
+		actor.tell("chat", g.wire(s.world.chat(actor, g.WID).T))
+		return answer, nil
 	case "invite_code":
 		answer.Code = g.Code
 		return answer, nil
@@ -69,11 +72,13 @@ func (s *Server) changeGroup(actor *account, a groupArgs) (groupOK, error) {
 	switch a.Action {
 	case "subject":
 		g.Subject = a.Subject
-	case "revoke_code":
+	case "reset_invite":
 		g.Code = rand.Text()[:22]
 		answer.Code = g.Code
 	case "add", "remove", "promote", "demote":
 		answer.Participants = s.changeMembers(&g, a.Action, a.Participants)
+	case "description", "property:announce", "property:restrict":
+		return answer, nil // nothing here depends on them
 	default:
 		return groupOK{}, errorf(400, "groups have no action %q", a.Action)
 	}

@@ -82,7 +82,7 @@ func (c *conn) logout(req request) error {
 	})
 }
 
-// gotPushes is the page's word that it has stored the numbered pushes up to s. It gets no answer.
+// gotPushes is the page's word that it has stored the numbered pushes up to s.
 func (c *conn) gotPushes(req request) error {
 	a, err := decode[struct{ S int64 }](req.Args)
 	if err != nil {
@@ -90,7 +90,11 @@ func (c *conn) gotPushes(req request) error {
 	}
 	return c.linked(func(d *device) error {
 		c.got = true
-		return c.s.commit(&event{Op: "got", Device: d.ID, S: a.S})
+		err := c.s.commit(&event{Op: "got", Device: d.ID, S: a.S})
+		if err == nil {
+			c.ok(req.N, none{})
+		}
+		return err
 	})
 }
 

@@ -107,8 +107,8 @@ func (g *seed) chat(i int) WireChat {
 
 // members returns who is in the i-th chat, a group: the account itself and 3 to 12 others, the first of whom made it.
 func (g *seed) members(i int) []WireParticipant {
-	n := 3 + int(g.at('c', i, 0)%10) // #nosec G115 -- below 10
-	start := int(g.at('b', i, 0) % uint64(max(n, g.spec.Contacts, g.spec.Chats)))
+	n := 3 + int(g.at('c', i, 0)%10)                                              // #nosec G115 -- below 10
+	start := int(g.at('b', i, 0) % uint64(max(n, g.spec.Contacts, g.spec.Chats))) // #nosec G115 -- below 20,000
 	list := make([]WireParticipant, 0, n+1)
 	for k := range n {
 		list = append(list, WireParticipant{WID: widOf(g.number(start + k)), Admin: k == 0, SuperAdmin: k == 0})
@@ -131,7 +131,7 @@ func (g *seed) message(i, k int, c *WireChat) WireMessage {
 		Chat: c.WID, Type: "chat", Body: g.text(h), T: c.T - int64(n-1-k)*(40+int64(g.key%200)), // #nosec G115 -- below 200
 		FromMe: h%5 < 2 && k < n-c.Unread,
 	}
-	id := fmt.Sprintf("%016X%02X", mix(h), byte(h))
+	id := fmt.Sprintf("%016X%02X", mix(h), h&0xFF)
 	switch {
 	case m.FromMe:
 		m.ID, m.Ack = "3EB0"+id, 3

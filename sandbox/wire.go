@@ -3,7 +3,7 @@ package sandbox
 import "encoding/json"
 
 // This file is sandbox/page/src/wire.ts in Go: the frames that travel on wss://web.whatsapp.com/ws/chat. Change both
-// together. Times are epoch seconds unless a name ends in _ms; a wid is its _serialized form.
+// together. Times are epoch seconds unless a name ends in _ms.
 
 // request is a frame of the page.
 type request struct {

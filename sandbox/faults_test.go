@@ -1,0 +1,315 @@
+package sandbox
+
+import (
+	"encoding/json"
+	"net/http"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/nyaruka/phonenumbers"
+)
+
+func TestMagicNumbersAreValid(t *testing.T) {
+	for _, m := range MagicNumbers() {
+		n, err := phonenumbers.Parse("+"+m.Number, "ID")
+		if err != nil || !phonenumbers.IsPossibleNumber(n) || !phonenumbers.IsValidNumber(n) {
+			t.Errorf("%s (%s): %v", m.Number, m.Meaning, err)
+		}
+		if phonenumbers.GetNumberType(n) != phonenumbers.MOBILE {
+			t.Errorf("%s is no mobile number", m.Number)
+		}
+	}
+}
+
+func TestMagicNumbers(t *testing.T) {
+	s := open(t, Config{})
+	p, _ := linked(t, s)
+
+	var answer struct{ Users []usyncUser }
+	p.do("usync", map[string]any{"wids": []string{"6281100000001@c.us", "6281200000001@s.whatsapp.net", "12@c.us", lidOf("6281200000001")}}, &answer)
+	exists := []bool{}
+	for _, u := range answer.Users {
+		exists = append(exists, u.Exists)
+	}
+	if !slices.Equal(exists, []bool{false, true, false, true}) || answer.Users[1].WID != "6281200000001@c.us" || answer.Users[3].WID != "6281200000001@c.us" {
+		t.Errorf("usync %+v", answer.Users)
+	}
+	refused := map[string]int{"6281100000001": 404, "6281100000003": 500, "6281100000005": 463, "6281100000008": 429}
+	for number, code := range refused {
+		f := p.answer(p.ask("message", text(number, "x")))
+		if f.Error == nil || f.Error.Code != code {
+			t.Errorf("%s: %+v", number, f)
+		}
+		if code == 463 && f.Error.Until < time.Now().Unix()+3000 {
+			t.Errorf("463 until %d", f.Error.Until)
+		}
+		if inbox, _ := s.Inbox(number); len(inbox) != 0 {
+			t.Errorf("%s got a message that was refused", number)
+		}
+	}
+
+	silent := p.ask("message", text("6281100000002", "tanpa balasan"))
+	late := p.ask("message", text("6281100000004", "terlambat"))
+	off := text("6281100000006", "mati")
+	p.do("message", off, nil) // answered while the two before it are not
+	if _, err := s.WaitInbox(soon(t), "6281100000002", func(l []Received) bool { return len(l) == 1 }); err != nil {
+		t.Error(err)
+	}
+	p.do("ping", none{}, nil)
+	p.mu.Lock()
+	_, gotSilent := p.answers[silent]
+	_, gotLate := p.answers[late]
+	p.mu.Unlock()
+	if gotSilent || gotLate {
+		t.Errorf("acknowledged: silent %v, late %v", gotSilent, gotLate)
+	}
+	for _, f := range p.order {
+		if f.Op == "receipt" {
+			t.Errorf("receipt %s", f.Args)
+		}
+	}
+}
+
+func TestAckDelay(t *testing.T) {
+	s := open(t, Config{})
+	p, _ := linked(t, s)
+	const delay = 150 * time.Millisecond
+	if _, err := s.SetFault(Fault{Name: FaultAckDelay, Number: "6281200000001", DelayMS: int(delay.Milliseconds()), Count: 1}); err != nil {
+		t.Fatal(err)
+	}
+	start := time.Now()
+	p.do("message", text("6281200000001", "x"), nil)
+	if took := time.Since(start); took < delay {
+		t.Errorf("acknowledged after %v", took)
+	}
+	p.pushed("receipt", nil)
+	if len(s.Faults()) != 0 {
+		t.Errorf("the fault was for one message: %+v", s.Faults())
+	}
+}
+
+func TestFaultScopeAndCount(t *testing.T) {
+	s := open(t, Config{})
+	p, _ := linked(t, s)
+	id, err := s.SetFault(Fault{Name: FaultSendError, Number: "6281200000001", Account: owner, Code: 503, Count: 2})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.SetFault(Fault{Name: FaultSendError, Account: "6289999999999"}); err != nil {
+		t.Fatal(err)
+	}
+	code := func(number string) int {
+		if f := p.answer(p.ask("message", text(number, "x"))); f.Error != nil {
+			return f.Error.Code
+		}
+		return 0
+	}
+	got := []int{code("6281200000002"), code("6281200000001"), code("6281200000001"), code("6281200000001")}
+	if !slices.Equal(got, []int{0, 503, 503, 0}) {
+		t.Errorf("codes %v", got)
+	}
+	s.ClearFault(id)
+	s.ClearFaults()
+	if list := s.Faults(); len(list) != 0 {
+		t.Errorf("left: %+v", list)
+	}
+	if code("6281100000003") != 500 {
+		t.Error("a magic number lost its fault")
+	}
+	for _, f := range []Fault{{}, {Name: "x"}, {Name: FaultHoldMessage}, {Name: FaultAckDelay}, {Name: FaultOpHang}, {Name: FaultPage}} {
+		if _, err := s.SetFault(f); err == nil {
+			t.Errorf("%+v was taken", f)
+		}
+	}
+}
+
+func TestHoldBeforeWire(t *testing.T) {
+	s := open(t, Config{})
+	p, d := linked(t, s)
+	if _, err := s.SetFault(Fault{Name: FaultHoldMessage, At: BeforeWire}); err != nil {
+		t.Fatal(err)
+	}
+	lost, kept := text("6281200000001", "hilang"), text("6281200000001", "sampai")
+	p.ask("message", lost)
+	h, err := s.WaitHeld(soon(t))
+	if err != nil || h.MessageID != lost.ID || h.At != BeforeWire || h.Account != owner || h.Chat != lost.Chat {
+		t.Fatalf("held %+v %v", h, err)
+	}
+	p.do("ping", none{}, nil) // the rest goes on
+	_ = p.ws.CloseNow()       // the page is killed: what it had sent never reached WhatsApp
+	if err := s.await(soon(t), func() bool { return len(s.faults.held) == 0 }); err != nil {
+		t.Fatal(err)
+	}
+	p = login(t, s, d)
+	n := p.ask("message", kept)
+	if _, err := s.WaitHeld(soon(t)); err != nil {
+		t.Fatal(err)
+	}
+	if inbox, _ := s.Inbox("6281200000001"); len(inbox) != 0 {
+		t.Errorf("delivered before release: %+v", inbox)
+	}
+	s.Release(kept.ID)
+	if f := p.answer(n); f.Error != nil {
+		t.Error(f.Error)
+	}
+	inbox, _ := s.Inbox("6281200000001")
+	if len(inbox) != 1 || inbox[0].ID != kept.ID {
+		t.Errorf("inbox %+v", inbox)
+	}
+}
+
+func TestHoldBeforeAck(t *testing.T) {
+	s := open(t, Config{})
+	p, d := linked(t, s)
+	if _, err := s.SetFault(Fault{Name: FaultHoldMessage, At: BeforeAck, Count: 1}); err != nil {
+		t.Fatal(err)
+	}
+	m := text("6281200000001", "terkirim tapi belum dijawab")
+	n := p.ask("message", m)
+	if h, err := s.WaitHeld(soon(t)); err != nil || h.At != BeforeAck {
+		t.Fatalf("held %+v %v", h, err)
+	}
+	if inbox, _ := s.Inbox("6281200000001"); len(inbox) != 1 {
+		t.Errorf("not delivered: %+v", inbox)
+	}
+	p.do("ping", none{}, nil)
+	p.mu.Lock()
+	if _, ok := p.answers[n]; ok {
+		t.Error("acknowledged while held")
+	}
+	p.mu.Unlock()
+	_ = p.ws.CloseNow()
+	// The page comes back and learns by the receipt that it was delivered; a repetition is acknowledged.
+	if err := s.await(soon(t), func() bool { return len(s.faults.held) == 0 }); err != nil {
+		t.Fatal(err)
+	}
+	p = login(t, s, d)
+	var r receiptArgs
+	p.pushed("receipt", &r)
+	if !slices.Equal(r.IDs, []string{m.ID}) {
+		t.Errorf("receipt %+v", r)
+	}
+	p.do("message", m, nil)
+	if inbox, _ := s.Inbox("6281200000001"); len(inbox) != 1 || inbox[0].Copies != 2 {
+		t.Errorf("inbox %+v", inbox)
+	}
+}
+
+func TestDropSocket(t *testing.T) {
+	s := open(t, Config{})
+	p, _ := linked(t, s)
+	id, err := s.SetFault(Fault{Name: FaultDropSocket, Seconds: 600})
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.closed()
+	resp, err := p.http.Get("https://web.whatsapp.com/ws/chat")
+	if err != nil || resp.StatusCode != http.StatusServiceUnavailable {
+		t.Errorf("not refused: %v %v", resp, err)
+	}
+	_ = resp.Body.Close()
+	s.ClearFault(id)
+	dial(t, s)
+}
+
+func TestDropSocketOfOneAccount(t *testing.T) {
+	s := open(t, Config{})
+	p, d := linked(t, s)
+	other := login(t, s, pair(t, s, "6281200000005"))
+	if _, err := s.SetFault(Fault{Name: FaultDropSocket, Account: owner, Seconds: 600}); err != nil {
+		t.Fatal(err)
+	}
+	p.closed()
+	again := dial(t, s)
+	again.ask("hello", helloArgs{Device: &d})
+	again.closed()
+	other.do("ping", none{}, nil)
+}
+
+func TestPasskey(t *testing.T) {
+	s := open(t, Config{})
+	if _, err := s.SetFault(Fault{Name: FaultPasskey}); err != nil {
+		t.Fatal(err)
+	}
+	p := dial(t, s)
+	var hello helloPair
+	p.do("hello", helloArgs{}, &hello)
+	if err := s.Scan(owner, qr(hello.Pair.Refs[0])); err != nil {
+		t.Fatal(err)
+	}
+	p.pushed("passkey", nil)
+	if phone, _ := s.Phone(owner); len(phone.Devices) != 0 {
+		t.Error("linked without the passkey")
+	}
+	s.ClearFaults()
+	p.pushed("paired", nil)
+}
+
+func TestRequestAndMediaFaults(t *testing.T) {
+	s := open(t, Config{})
+	p, _ := linked(t, s)
+	media := p.upload("image", []byte("gambar"))
+	set := func(f Fault) {
+		t.Helper()
+		if _, err := s.SetFault(f); err != nil {
+			t.Fatal(err)
+		}
+	}
+	set(Fault{Name: FaultOpError, Op: "media_conn", Code: 507, Count: 1})
+	if f := p.answer(p.ask("media_conn", none{})); f.Error == nil || f.Error.Code != 507 {
+		t.Errorf("op_error: %+v", f)
+	}
+	set(Fault{Name: FaultOpHang, Op: "history", Count: 1})
+	hanging := p.ask("history", none{})
+	p.do("ping", none{}, nil)
+	if _, ok := p.answers[hanging]; ok {
+		t.Error("op_hang was answered")
+	}
+	var host mediaConnOK
+	p.do("media_conn", none{}, &host)
+	set(Fault{Name: FaultUploadFail, Code: 507, Count: 1})
+	resp, err := p.post(host.UploadPath+"/image?auth="+host.Auth, []byte("x"))
+	if err != nil || resp.StatusCode != 507 {
+		t.Fatalf("upload_fail: %v %v", resp, err)
+	}
+	_ = resp.Body.Close()
+	set(Fault{Name: FaultDownloadGone, Count: 1})
+	resp, err = p.http.Get("https://web.whatsapp.com" + media.DirectPath)
+	if err != nil || resp.StatusCode != http.StatusNotFound {
+		t.Fatalf("download_gone: %v %v", resp, err)
+	}
+	_ = resp.Body.Close()
+	set(Fault{Name: FaultUploadHang})
+	done := make(chan error)
+	go func() {
+		_, err := p.post(host.UploadPath+"/image?auth="+host.Auth, make([]byte, 1<<20))
+		done <- err
+	}()
+	select {
+	case err := <-done:
+		t.Errorf("upload_hang was answered: %v", err)
+	case <-time.After(50 * time.Millisecond):
+	}
+	s.ClearFaults()
+	if err := <-done; err == nil {
+		t.Error("the hanging upload ended well")
+	}
+}
+
+func TestPageFault(t *testing.T) {
+	s := open(t, Config{})
+	p, _ := linked(t, s)
+	if _, err := s.SetFault(Fault{Name: FaultPage, Account: owner, Page: "freeze", Args: map[string]any{"ms": 5}}); err != nil {
+		t.Fatal(err)
+	}
+	f := p.pushed("fault", nil)
+	var got faultPush
+	if err := json.Unmarshal(f.Args, &got); err != nil || got.Name != "freeze" || got.Args["ms"] != 5.0 {
+		t.Errorf("%+v %v", got, err)
+	}
+	if _, err := s.SetFault(Fault{Name: FaultRemoveDevice, Account: owner}); err != nil {
+		t.Fatal(err)
+	}
+	p.pushed("device_removed", nil)
+}
