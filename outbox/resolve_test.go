@@ -264,12 +264,42 @@ func TestCrashAtEachStep(t *testing.T) {
 				if got.State != c.state || got.WAID != x.WAID {
 					t.Errorf("%s %s (%s), want %s", got.State, got.Code, got.Detail, c.state)
 				}
+				if c.found == absent && c.at == "sending" && got.Attempts != 1 {
+					t.Errorf("the crash of kurir counted as an attempt: %d", got.Attempts)
+				}
 				if d := cmp.Diff(c.sends, n.page.sent()); d != "" {
 					t.Error(d)
 				}
 			})
 		})
 	}
+}
+
+// TestNotReadyAfterTheNextWasClaimed: the outcome's transaction has claimed the next row when the session goes down.
+func TestNotReadyAfterTheNextWasClaimed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHouse(t, Config{})
+		defer h.close()
+		unlock := func() {}
+		h.page.send = func(_ context.Context, m browser.Outgoing, _ int) (browser.Sent, error) {
+			if m.Body == "a" {
+				unlock = h.lock() // so that the outcome is still to be stored when the session goes
+			}
+			return browser.Sent{Ack: 1}, nil
+		}
+		a, b := h.enqueue("a"), h.enqueue("b")
+		h.o.SetReady(h.id, true)
+		time.Sleep(2500 * time.Millisecond)
+		h.o.SetReady(h.id, false)
+		unlock()
+		h.want(a, models.MessageSent, "")
+		synctest.Wait()
+		if got := h.row(b); got.State != models.MessageQueued || got.Code != string(problem.InstanceNotReady) || len(h.page.sent()) != 1 {
+			t.Errorf("%s %s, sent %v", got.State, got.Code, h.page.sent())
+		}
+		h.o.SetReady(h.id, true)
+		h.want(b, models.MessageSent, "")
+	})
 }
 
 func TestOutcomeSurvivesALockedDatabase(t *testing.T) {
