@@ -1,0 +1,171 @@
+// Package app puts the rooms together: configuration, database, sessions, outbox, HTTP server.
+//
+// Invariant: what Open started, Close ends: after Close no goroutine, no Chromium and no temporary file of this App
+// is left. main and the end-to-end tests start the same App.
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"time"
+
+	"kurir/browser"
+	"kurir/fetch"
+	"kurir/handlers"
+	"kurir/js"
+	"kurir/models"
+	"kurir/outbox"
+	"kurir/sandbox"
+	"kurir/web"
+)
+
+// App is a running kurir.
+type App struct {
+	cfg       Config
+	log       *slog.Logger
+	db        *models.DB
+	out       *outbox.Outbox
+	sessions  *Sessions
+	simulator *simulator
+	admin     *adminToken
+
+	listener net.Listener
+	server   *http.Server
+	served   chan error
+}
+
+// Open starts kurir: it migrates the database, starts every instance that was wanted, and listens. ctx bounds the
+// start only; the App lives until Close.
+func Open(ctx context.Context, cfg Config, log *slog.Logger) (_ *App, err error) {
+	scripts, err := js.Scripts()
+	if err = errors.Join(err, sandbox.CheckAssets(), web.CheckAssets()); err != nil {
+		return nil, err
+	}
+	binary, err := browser.FindChromium(cfg.Chromium)
+	if err != nil {
+		return nil, err
+	}
+	for _, dir := range []string{cfg.Data, cfg.filesDir(), cfg.profileDir("")} {
+		if err := os.MkdirAll(dir, 0o700); err != nil {
+			return nil, fmt.Errorf("data folder: %w", err)
+		}
+	}
+	a := &App{cfg: cfg, log: log, simulator: &simulator{cfg: cfg, log: log}, served: make(chan error, 1)}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, a.Close(context.WithoutCancel(ctx)))
+		}
+	}()
+
+	if err := a.openDatabase(ctx); err != nil {
+		return nil, err
+	}
+	a.out = outbox.New(a.db, outbox.Config{Log: log, FilesDir: cfg.filesDir()})
+	a.sessions = newSessions(cfg, a.db, a.out, a.simulator, binary, scripts, log)
+	if a.listener, err = new(net.ListenConfig).Listen(ctx, "tcp", cfg.Addr); err != nil {
+		return nil, fmt.Errorf("listen at KURIR_ADDR: %w", err)
+	}
+	if err := a.sessions.startWanted(ctx); err != nil {
+		return nil, err
+	}
+	a.serve()
+	log.Info("kurir listens", "addr", a.listener.Addr().String(), "version", cfg.Version)
+	return a, nil
+}
+
+func (a *App) openDatabase(ctx context.Context) (err error) {
+	if a.db, err = models.Open(ctx, models.Config{URL: a.cfg.databaseURL(), Log: a.log}); err != nil {
+		return fmt.Errorf("open database: %w", err)
+	}
+	if err := a.db.Migrate(ctx); err != nil {
+		return fmt.Errorf("migrate database: %w", err)
+	}
+	if a.admin, err = loadAdminToken(ctx, a.db, a.cfg.AdminToken); err != nil {
+		return err
+	}
+	return a.removeUnneededFiles(ctx)
+}
+
+// removeUnneededFiles removes what an earlier kurir left when it was killed: files that no message waits for. No
+// request runs yet, so every file that has no row is one of them.
+func (a *App) removeUnneededFiles(ctx context.Context) error {
+	files, err := a.db.UnneededFiles(ctx, a.cfg.filesDir(), 0)
+	if err != nil {
+		return fmt.Errorf("look for unneeded files: %w", err)
+	}
+	for _, f := range files {
+		if err := os.Remove(f); err != nil {
+			return fmt.Errorf("remove unneeded file: %w", err)
+		}
+	}
+	return nil
+}
+
+// serve starts the HTTP server on the listener.
+func (a *App) serve() {
+	console := web.New(web.Deps{
+		Instances: consoleInstances{a.sessions}, Sessions: a.db, CheckAdmin: a.admin.check, Simulator: a.sessions, Log: a.log,
+	})
+	a.server = &http.Server{
+		Handler: handlers.New(handlers.Deps{
+			DB: a.db, Instances: a.sessions, Outbox: a.out, Console: console, Fetch: fetch.New(fetch.Config{Allow: a.cfg.FetchAllow}),
+			CheckAdmin: a.admin.check, FilesDir: a.cfg.filesDir(), MaxFileBytes: a.cfg.MaxFileMB * 1_000_000,
+			WAAlways200: a.cfg.WAAlways200, Region: a.cfg.Region, Ready: a.ready, Log: a.log,
+		}),
+		ReadHeaderTimeout: 10 * time.Second,
+		IdleTimeout:       2 * time.Minute,
+		ErrorLog:          slog.NewLogLogger(a.log.Handler(), slog.LevelDebug),
+	}
+	a.server.RegisterOnShutdown(console.Close)
+	go func() { a.served <- a.server.Serve(a.listener) }()
+}
+
+// URL is where kurir listens, for people and tests on this machine.
+func (a *App) URL() string { return "http://" + a.listener.Addr().String() }
+
+// Sandbox returns kurir's own simulator, started when it was not yet.
+func (a *App) Sandbox(ctx context.Context) (*sandbox.Server, error) { return a.simulator.own(ctx) }
+
+// ready is /readyz: the database takes a write. Page code and Chromium were found when kurir started.
+func (a *App) ready(ctx context.Context) error {
+	if err := a.db.Ping(ctx); err != nil {
+		return fmt.Errorf("database: %w", err)
+	}
+	if _, err := browser.FindChromium(a.cfg.Chromium); err != nil {
+		return err
+	}
+	return nil
+}
+
+// Close drains: no new requests, no new claims, the send in flight finishes, Chromium is closed so that the profiles
+// are flushed. ctx bounds the waiting; what is still there at its end is killed.
+func (a *App) Close(ctx context.Context) error {
+	var errs []error
+	if a.out != nil {
+		// First the queue: requests that wait for an outcome end with it, and the server can shut down.
+		errs = append(errs, a.out.Drain(ctx))
+	}
+	if a.server != nil {
+		if err := a.server.Shutdown(ctx); err != nil {
+			errs = append(errs, err, a.server.Close())
+		}
+		if err := <-a.served; !errors.Is(err, http.ErrServerClosed) {
+			errs = append(errs, err)
+		}
+	} else if a.listener != nil {
+		errs = append(errs, a.listener.Close())
+	}
+	if a.sessions != nil {
+		errs = append(errs, a.sessions.close(ctx))
+	}
+	errs = append(errs, a.simulator.close())
+	if a.db != nil {
+		errs = append(errs, a.db.Close())
+	}
+	return errors.Join(errs...)
+}

@@ -1,0 +1,141 @@
+package app
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/caarlos0/env/v11"
+)
+
+// Config is everything that can be set, from the environment and nowhere else. Secrets can also be given as a
+// file: KURIR_ADMIN_TOKEN_FILE names it.
+type Config struct {
+	// Addr is where kurir listens. Beyond loopback only with an admin token set by the operator.
+	Addr string `env:"KURIR_ADDR" envDefault:"127.0.0.1:8080"`
+	// Data is the folder of the database, the browser profiles and the files that wait to be sent.
+	Data string `env:"KURIR_DATA" envDefault:"./data"`
+	// DatabaseURL is the database. Empty: kurir.db in the data folder (SQLite).
+	DatabaseURL string `env:"KURIR_DATABASE_URL"`
+	// AdminToken opens /v1 and the console. Empty: made at the first start, printed once, stored hashed.
+	AdminToken string `env:"KURIR_ADMIN_TOKEN"`
+	// AdminTokenFile is a file that holds the admin token (a Docker or Kubernetes secret).
+	AdminTokenFile string `env:"KURIR_ADMIN_TOKEN_FILE"`
+	// Chromium is the browser's binary. Empty: chromium-headless-shell, chromium or Chrome, the first found.
+	Chromium string `env:"KURIR_CHROMIUM"`
+	// WhatsAppURL is the page that live instances open.
+	WhatsAppURL string `env:"KURIR_WHATSAPP_URL" envDefault:"https://web.whatsapp.com/"`
+	// WAAlways200 answers 200 on /wa/* whatever happened, for callers that cannot read a body behind a 4xx.
+	WAAlways200 bool `env:"KURIR_WA_ALWAYS_200" envDefault:"false"`
+	// MaxFileMB is the largest file that is accepted, in MB (1,000,000 bytes).
+	MaxFileMB int64 `env:"KURIR_MAX_FILE_MB" envDefault:"100"`
+	// FetchAllow are address ranges that sendfileurl may reach although they are private, for example 192.168.1.0/24
+	// for a file server of your own. Comma-separated CIDR.
+	FetchAllow []netip.Prefix `env:"KURIR_FETCH_ALLOW"`
+	// Region is the country of phone numbers without a country code, ISO 3166-1, for new instances.
+	Region string `env:"KURIR_REGION" envDefault:"ID"`
+	// Language of the page of new instances, BCP 47.
+	Language string `env:"KURIR_LANGUAGE" envDefault:"id-ID"`
+	// TimeZone of the page of new instances, IANA name.
+	TimeZone string `env:"KURIR_TIME_ZONE" envDefault:"Asia/Jakarta"`
+	// SandboxControl is the control API of a simulator that runs elsewhere on this machine (`kurir sandbox`),
+	// for example http://127.0.0.1:8081. Empty: kurir starts its own when a sandbox instance needs it.
+	SandboxControl string `env:"KURIR_SANDBOX_CONTROL"`
+	// SandboxAddr is where the control API of kurir's own simulator listens; loopback only.
+	SandboxAddr string `env:"KURIR_SANDBOX_ADDR" envDefault:"127.0.0.1:8081"`
+	// LogLevel is debug, info, warn or error.
+	LogLevel slog.Level `env:"KURIR_LOG_LEVEL" envDefault:"info"`
+	// LogJSON writes the log as JSON lines.
+	LogJSON bool `env:"KURIR_LOG_JSON" envDefault:"false"`
+	// DrainTimeout is how long SIGTERM waits for the send in flight and for Chromium.
+	DrainTimeout time.Duration `env:"KURIR_DRAIN_TIMEOUT" envDefault:"18s"`
+
+	// Demo makes and links a sandbox instance at start. Set by `serve --demo`.
+	Demo bool
+	// Version is the version of the binary, for /healthz and the log.
+	Version string
+}
+
+// LoadConfig reads the settings from environ, in the form of os.Environ.
+func LoadConfig(environ []string) (Config, error) {
+	var c Config
+	if err := env.ParseWithOptions(&c, env.Options{Environment: env.ToMap(environ)}); err != nil {
+		return c, fmt.Errorf("settings: %w", err)
+	}
+	return c, c.validate()
+}
+
+// validate checks what can be checked without touching anything but the token file.
+func (c *Config) validate() error {
+	if c.AdminTokenFile != "" && c.AdminToken == "" {
+		b, err := os.ReadFile(c.AdminTokenFile)
+		if err != nil {
+			return fmt.Errorf("KURIR_ADMIN_TOKEN_FILE: %w", err)
+		}
+		c.AdminToken = strings.TrimSpace(string(b))
+	}
+	if c.AdminToken != "" && len(c.AdminToken) < 16 {
+		return errors.New("KURIR_ADMIN_TOKEN: must have at least 16 characters")
+	}
+	if c.MaxFileMB < 1 || c.MaxFileMB > 2000 {
+		return errors.New("KURIR_MAX_FILE_MB: must be from 1 to 2000 (WhatsApp takes documents up to 2 GB)")
+	}
+	if _, err := time.LoadLocation(c.TimeZone); err != nil {
+		return fmt.Errorf("KURIR_TIME_ZONE: %w", err)
+	}
+	loopback, err := isLoopback(c.Addr)
+	if err != nil {
+		return fmt.Errorf("KURIR_ADDR: %w", err)
+	}
+	if !loopback && c.AdminToken == "" {
+		return errors.New("KURIR_ADDR is reachable from other machines: set KURIR_ADMIN_TOKEN (16 characters or more) first")
+	}
+	if sandboxLoopback, err := isLoopback(c.SandboxAddr); err != nil || !sandboxLoopback {
+		return errors.New("KURIR_SANDBOX_ADDR: must be a loopback address, for example 127.0.0.1:8081")
+	}
+	return nil
+}
+
+// isLoopback says whether only this machine can reach addr.
+func isLoopback(addr string) (bool, error) {
+	host, _, err := net.SplitHostPort(addr)
+	if err != nil {
+		return false, err
+	}
+	if host == "localhost" {
+		return true, nil
+	}
+	ip := net.ParseIP(host)
+	return ip != nil && ip.IsLoopback(), nil
+}
+
+// The places below the data folder.
+
+func (c *Config) databaseURL() string {
+	if c.DatabaseURL != "" {
+		return c.DatabaseURL
+	}
+	return filepath.Join(c.Data, "kurir.db")
+}
+func (c *Config) filesDir() string { return filepath.Join(c.Data, "files") }
+
+// FilesDir, like profileDir, holds what belongs to one instance or send; both are 0700.
+func (c *Config) profileDir(instance string) string {
+	return filepath.Join(c.Data, "profiles", instance)
+}
+func (c *Config) sandboxDir() string { return filepath.Join(c.Data, "sandbox") }
+
+// Logger returns the log that the settings ask for, written to w.
+func (c *Config) Logger(w interface{ Write([]byte) (int, error) }) *slog.Logger {
+	opts := &slog.HandlerOptions{Level: c.LogLevel}
+	if c.LogJSON {
+		return slog.New(slog.NewJSONHandler(w, opts))
+	}
+	return slog.New(slog.NewTextHandler(w, opts))
+}

@@ -1,0 +1,157 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"syscall"
+	"time"
+
+	"kurir/browser"
+	"kurir/js"
+	"kurir/models"
+	"kurir/sandbox"
+	"kurir/web"
+)
+
+// Doctor checks what kurir needs of this machine and prints a line each: ok, or what to do. Its error says how many
+// lines were not ok.
+func Doctor(ctx context.Context, cfg Config, out io.Writer) error {
+	checks := []struct {
+		name  string
+		check func(context.Context, Config) (string, error)
+	}{
+		{"chromium", checkChromium},
+		{"data folder", checkData},
+		{"database", checkDatabase},
+		{"port", checkPort},
+		{"page code", checkPageCode},
+	}
+	failed := 0
+	for _, c := range checks {
+		detail, err := c.check(ctx, cfg)
+		if err != nil {
+			failed++
+			_, _ = fmt.Fprintf(out, "%-12s NOT OK  %v\n", c.name, err)
+			continue
+		}
+		_, _ = fmt.Fprintf(out, "%-12s ok      %s\n", c.name, detail)
+	}
+	if failed > 0 {
+		return fmt.Errorf("doctor: %d of %d checks failed", failed, len(checks))
+	}
+	return nil
+}
+
+func checkChromium(ctx context.Context, cfg Config) (string, error) {
+	binary, err := browser.FindChromium(cfg.Chromium)
+	if err != nil {
+		return "", err
+	}
+	version, err := browser.Version(ctx, binary)
+	if err != nil {
+		return "", fmt.Errorf("%s does not start: %w", binary, err)
+	}
+	if os.Geteuid() == 0 {
+		version += ", run as root: Chromium's own sandbox is off; use an ordinary user on a server"
+	}
+	return fmt.Sprintf("%s (%s)", binary, version), nil
+}
+
+func checkData(_ context.Context, cfg Config) (string, error) {
+	if err := os.MkdirAll(cfg.Data, 0o700); err != nil {
+		return "", fmt.Errorf("set KURIR_DATA to a folder that kurir may write: %w", err)
+	}
+	f, err := os.CreateTemp(cfg.Data, ".doctor-*")
+	if err != nil {
+		return "", fmt.Errorf("set KURIR_DATA to a folder that kurir may write: %w", err)
+	}
+	err = errors.Join(f.Sync(), f.Close(), os.Remove(f.Name()))
+	return filepath.Clean(cfg.Data), err
+}
+
+func checkDatabase(ctx context.Context, cfg Config) (string, error) {
+	db, err := models.Open(ctx, models.Config{URL: cfg.databaseURL(), Log: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		return "", err
+	}
+	defer func() { _ = db.Close() }()
+	version, err := db.SchemaVersion(ctx)
+	switch {
+	case err != nil:
+		return "", err
+	case version.Newer():
+		return "", errors.New("a newer kurir has written it: run that one")
+	case version.Pending():
+		return "", fmt.Errorf("schema %d, this kurir has %d: run `kurir migrate` (serve does it by itself)", version.Current, version.Target)
+	}
+	return cfg.databaseURL(), nil
+}
+
+func checkPort(ctx context.Context, cfg Config) (string, error) {
+	l, err := new(net.ListenConfig).Listen(ctx, "tcp", cfg.Addr)
+	if isAddrInUse(err) {
+		if CheckAlive(ctx, cfg) == nil {
+			return cfg.Addr + " (a kurir is running there)", nil
+		}
+		return "", fmt.Errorf("%s is taken by another program: end it, or set KURIR_ADDR", cfg.Addr)
+	}
+	if err != nil {
+		return "", fmt.Errorf("set KURIR_ADDR to an address of this machine: %w", err)
+	}
+	return cfg.Addr, l.Close()
+}
+
+func checkPageCode(context.Context, Config) (string, error) {
+	_, err := js.Scripts()
+	err = errors.Join(err, sandbox.CheckAssets(), web.CheckAssets())
+	return "embedded", err
+}
+
+// CheckAlive asks the kurir that runs with these settings whether it is alive.
+func CheckAlive(ctx context.Context, cfg Config) error {
+	ctx, cancel := context.WithTimeout(ctx, 4*time.Second)
+	defer cancel()
+	_, port, err := net.SplitHostPort(cfg.Addr)
+	if err != nil {
+		return err
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+net.JoinHostPort("127.0.0.1", port)+"/healthz", nil)
+	if err != nil {
+		return err
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = resp.Body.Close() }()
+	if resp.StatusCode != http.StatusOK {
+		return fmt.Errorf("healthz answered %s", resp.Status)
+	}
+	return nil
+}
+
+// Migrate brings the database to this version's schema.
+func Migrate(ctx context.Context, cfg Config, stdout io.Writer, log *slog.Logger) error {
+	if err := os.MkdirAll(cfg.Data, 0o700); err != nil {
+		return err
+	}
+	db, err := models.Open(ctx, models.Config{URL: cfg.databaseURL(), Log: log})
+	if err != nil {
+		return err
+	}
+	err = db.Migrate(ctx)
+	if err = errors.Join(err, db.Close()); err != nil {
+		return err
+	}
+	_, _ = fmt.Fprintln(stdout, "database is up to date:", cfg.databaseURL())
+	return nil
+}
+
+func isAddrInUse(err error) bool { return errors.Is(err, syscall.EADDRINUSE) }

@@ -1,0 +1,123 @@
+// Command kurir is a self-hosted WhatsApp REST gateway.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"kurir/app"
+)
+
+// version is set by the build (-ldflags -X main.version=…).
+var version = "dev"
+
+const usage = `kurir is a self-hosted WhatsApp REST gateway.
+
+  kurir serve [--demo]   run the gateway; --demo makes and links a sandbox instance
+  kurir sandbox          run the simulator of WhatsApp Web alone
+  kurir doctor           check this machine and say what to do
+  kurir migrate          bring the database to this version's schema
+  kurir version          print the version
+
+Settings come from the environment; README.md lists them.
+`
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	code := run(ctx, os.Args[1:], os.Environ(), os.Stdout, os.Stderr)
+	stop()
+	os.Exit(code)
+}
+
+// run is main without the process: it carries out one command and returns the exit code. It ends when ctx does.
+func run(ctx context.Context, args, environ []string, stdout, stderr io.Writer) int {
+	if len(args) == 0 {
+		_, _ = io.WriteString(stderr, usage)
+		return 2
+	}
+	name, rest := args[0], args[1:]
+	switch name {
+	case "version", "--version":
+		_, _ = fmt.Fprintln(stdout, "kurir", version)
+		return 0
+	case "help", "--help", "-h":
+		_, _ = io.WriteString(stdout, usage)
+		return 0
+	}
+
+	commands := map[string]func(context.Context, app.Config, []string, io.Writer, io.Writer) error{
+		"serve": serve, "sandbox": runSandbox, "doctor": doctor, "migrate": migrate,
+	}
+	command, ok := commands[name]
+	if !ok {
+		_, _ = fmt.Fprintf(stderr, "kurir: there is no command %q\n\n%s", name, usage)
+		return 2
+	}
+	cfg, err := app.LoadConfig(environ)
+	cfg.Version = version
+	if err == nil {
+		err = command(ctx, cfg, rest, stdout, stderr)
+	}
+	switch {
+	case err == nil || errors.Is(err, flag.ErrHelp):
+		return 0
+	default:
+		_, _ = fmt.Fprintln(stderr, "kurir:", err)
+		return 1
+	}
+}
+
+func serve(ctx context.Context, cfg app.Config, args []string, stdout, stderr io.Writer) error {
+	flags := flag.NewFlagSet("serve", flag.ContinueOnError)
+	flags.SetOutput(stderr)
+	flags.BoolVar(&cfg.Demo, "demo", false, "make and link a sandbox instance, print its key and a curl")
+	if err := flags.Parse(args); err != nil {
+		return err
+	}
+	a, err := app.Open(ctx, cfg, cfg.Logger(stderr))
+	if err != nil {
+		return err
+	}
+	a.Greet(ctx, stdout)
+	<-ctx.Done()
+	// The signal's context is over: draining has a limit of its own.
+	drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), cfg.DrainTimeout)
+	defer cancel()
+	return a.Close(drain)
+}
+
+func runSandbox(ctx context.Context, cfg app.Config, args []string, stdout, stderr io.Writer) error {
+	flags := flag.NewFlagSet("sandbox", flag.ContinueOnError)
+	flags.SetOutput(stderr)
+	memory := flags.Bool("memory", false, "keep nothing on disk")
+	if err := flags.Parse(args); err != nil {
+		return err
+	}
+	return app.RunSandbox(ctx, cfg, *memory, stdout, cfg.Logger(stderr))
+}
+
+func doctor(ctx context.Context, cfg app.Config, args []string, stdout, stderr io.Writer) error {
+	flags := flag.NewFlagSet("doctor", flag.ContinueOnError)
+	flags.SetOutput(stderr)
+	alive := flags.Bool("alive", false, "only ask a running kurir whether it is alive (for container health checks)")
+	if err := flags.Parse(args); err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	defer cancel()
+	if *alive {
+		return app.CheckAlive(ctx, cfg)
+	}
+	return app.Doctor(ctx, cfg, stdout)
+}
+
+func migrate(ctx context.Context, cfg app.Config, _ []string, stdout, stderr io.Writer) error {
+	return app.Migrate(ctx, cfg, stdout, cfg.Logger(stderr))
+}
