@@ -32,12 +32,12 @@ func newIdentity(version, language string) (identity, error) {
 
 // userAgent is Chrome's, with the minor numbers as zeros as Chrome itself sends it since version 101.
 func (i identity) userAgent() string {
-	return "Mozilla/5.0 (X11; Linux " + machine() + ") AppleWebKit/537.36 (KHTML, like Gecko) Chrome/" + i.major +
+	return "Mozilla/5.0 (X11; Linux " + processor() + ") AppleWebKit/537.36 (KHTML, like Gecko) Chrome/" + i.major +
 		".0.0.0 Safari/537.36"
 }
 
-// machine is the processor's name in the user agent.
-func machine() string {
+// processor is its's name in the user agent.
+func processor() string {
 	if runtime.GOARCH == "arm64" {
 		return "aarch64"
 	}
@@ -53,7 +53,7 @@ func (i identity) override() proto.EmulationSetUserAgentOverride {
 	return proto.EmulationSetUserAgentOverride{
 		UserAgent:      i.userAgent(),
 		AcceptLanguage: i.languages(),
-		Platform:       "Linux " + machine(),
+		Platform:       "Linux " + processor(),
 		UserAgentMetadata: &proto.EmulationUserAgentMetadata{
 			Brands:          i.brands(i.major, ""),
 			FullVersionList: i.brands(i.full, ".0.0.0"),

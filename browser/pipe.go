@@ -88,14 +88,14 @@ func (p *pipe) next() ([]byte, error) {
 	size, scanned := 0, p.start
 	for {
 		if i := bytes.IndexByte(p.buf[scanned:p.end], 0); i >= 0 {
-			frame := bytes.Clone(p.buf[p.start : scanned+i])
-			size += len(frame)
+			frame := p.buf[p.start : scanned+i]
+			if size += len(frame); size > p.max {
+				p.log.Error("Chromium sent a frame beyond the limit; its call fails", "bytes", size, "limit", p.max)
+				frame = tooLarge(append(head, frame...))
+			}
+			frame = bytes.Clone(frame)
 			p.start = scanned + i + 1
 			p.compact()
-			if head != nil {
-				p.log.Error("Chromium sent a frame beyond the limit; its call fails", "bytes", size, "limit", p.max)
-				return tooLarge(head), nil
-			}
 			return frame, nil
 		}
 		if p.end-p.start > p.max {
