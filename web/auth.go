@@ -107,9 +107,9 @@ func (c *Console) login(w http.ResponseWriter, r *http.Request) {
 		c.fail(w, r, err)
 		return
 	}
-	setCookie(w, r, &http.Cookie{Name: sessionCookie, Value: value, HttpOnly: true, MaxAge: int(sessionLife.Seconds())})
+	setCookie(w, r, sessionCookie, value, sessionLife)
 	c.deps.Log.InfoContext(r.Context(), "console: signed in", "ip", addr)
-	http.Redirect(w, r, localPath(r.PostFormValue("next")), http.StatusSeeOther)
+	http.Redirect(w, r, localPath(r.PostFormValue("next")), http.StatusSeeOther) //nolint:gosec // localPath keeps it on this host
 }
 
 func (c *Console) logout(w http.ResponseWriter, r *http.Request) {
@@ -119,15 +119,21 @@ func (c *Console) logout(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 	}
-	setCookie(w, r, &http.Cookie{Name: sessionCookie, HttpOnly: true, MaxAge: -1})
+	setCookie(w, r, sessionCookie, "", 0)
 	http.Redirect(w, r, "/", http.StatusSeeOther)
 }
 
-// setCookie sets a cookie for all of kurir. Lax, not Strict: with Strict a link to the console in a chat or an email
-// would always lead to the sign-in page; unsafe methods are guarded by CrossOriginProtection too.
-func setCookie(w http.ResponseWriter, r *http.Request, cookie *http.Cookie) {
-	cookie.Path, cookie.SameSite, cookie.Secure = "/", http.SameSiteLaxMode, overTLS(r)
-	http.SetCookie(w, cookie)
+// setCookie sets a cookie for all of kurir; no value removes it. Lax, not Strict: with Strict a link to the console in
+// a chat or an email would always lead to the sign-in page; unsafe methods are guarded by CrossOriginProtection too.
+func setCookie(w http.ResponseWriter, r *http.Request, name, value string, life time.Duration) {
+	age := int(life.Seconds())
+	if value == "" {
+		age = -1
+	}
+	http.SetCookie(w, &http.Cookie{ //nolint:gosec // Secure whenever the browser came by TLS; kurir may run without
+		Name: name, Value: value, MaxAge: age, Path: "/",
+		HttpOnly: true, SameSite: http.SameSiteLaxMode, Secure: overTLS(r),
+	})
 }
 
 // overTLS says whether the browser's connection is encrypted. A forged header only makes the cookie stricter.

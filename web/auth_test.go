@@ -24,11 +24,11 @@ func cookieOf(t *testing.T, a answer, name string) *http.Cookie {
 func TestSignInAndOut(t *testing.T) {
 	t.Parallel()
 	d := newDesk(t, View{ID: "inst_1", Name: "Toko"})
-	if a := d.post("/login", url.Values{"token": {"wrong"}}); a.StatusCode != 401 || len(a.Cookies()) > 0 {
+	if a := d.post("/login", url.Values{"token": {"wrong"}}); a.StatusCode != http.StatusUnauthorized || len(a.Cookies()) > 0 {
 		t.Fatalf("a wrong token: %d, cookies %v", a.StatusCode, a.Cookies())
 	}
 	a := d.post("/login", url.Values{"token": {" " + goodToken + "\n"}, "next": {"/instances/inst_1"}})
-	if a.StatusCode != 303 || a.Header.Get("Location") != "/instances/inst_1" {
+	if a.StatusCode != http.StatusSeeOther || a.Header.Get("Location") != "/instances/inst_1" {
 		t.Fatalf("sign in: %d to %q", a.StatusCode, a.Header.Get("Location"))
 	}
 	c := cookieOf(t, a, sessionCookie)
@@ -45,7 +45,7 @@ func TestSignInAndOut(t *testing.T) {
 	if a := d.get("/"); !strings.Contains(a.text, "Toko") {
 		t.Errorf("signed in, / shows %s", a.text)
 	}
-	if a := d.post("/logout", nil); a.StatusCode != 303 || cookieOf(t, a, sessionCookie).MaxAge >= 0 || len(d.sessions.all()) != 0 {
+	if a := d.post("/logout", nil); a.StatusCode != http.StatusSeeOther || cookieOf(t, a, sessionCookie).MaxAge >= 0 || len(d.sessions.all()) != 0 {
 		t.Errorf("sign out: %d, left %v", a.StatusCode, d.sessions.all())
 	}
 	if a := d.get("/", "Cookie", sessionCookie+"="+c.Value); strings.Contains(a.text, "Toko") {
@@ -80,12 +80,12 @@ func TestGuessingIsSlowedDown(t *testing.T) {
 	t.Parallel()
 	d := newDesk(t)
 	for range guessBurst {
-		if a := d.post("/login", url.Values{"token": {"guess"}}); a.StatusCode != 401 {
+		if a := d.post("/login", url.Values{"token": {"guess"}}); a.StatusCode != http.StatusUnauthorized {
 			t.Fatalf("a wrong token: %d", a.StatusCode)
 		}
 	}
 	a := d.post("/login", url.Values{"token": {goodToken}})
-	if a.StatusCode != 429 || a.Header.Get("Retry-After") == "" || !strings.Contains(a.text, "Wait ") {
+	if a.StatusCode != http.StatusTooManyRequests || a.Header.Get("Retry-After") == "" || !strings.Contains(a.text, "Wait ") {
 		t.Errorf("after %d wrong tokens: %d, Retry-After %q", guessBurst, a.StatusCode, a.Header.Get("Retry-After"))
 	}
 }
@@ -134,7 +134,7 @@ func TestOtherSitesAreRefused(t *testing.T) {
 		{"Sec-Fetch-Site", "cross-site"}, {"Sec-Fetch-Site", "same-site"}, {"Origin", "https://evil.example"}, {"Origin", "null"},
 	} {
 		for _, path := range []string{"/instances/inst_1/delete", "/instances", "/login", "/logout", "/language"} {
-			if a := d.post(path, url.Values{"name": {"x"}, "token": {goodToken}}, header...); a.StatusCode != 403 {
+			if a := d.post(path, url.Values{"name": {"x"}, "token": {goodToken}}, header...); a.StatusCode != http.StatusForbidden {
 				t.Errorf("%s with %v: %d", path, header, a.StatusCode)
 			}
 		}
@@ -142,7 +142,7 @@ func TestOtherSitesAreRefused(t *testing.T) {
 	if done := d.instances.actions(); len(done) > 0 {
 		t.Errorf("done for another site: %v", done)
 	}
-	if a := d.post("/instances/inst_1/stop", nil, "Sec-Fetch-Site", "same-origin"); a.StatusCode != 303 {
+	if a := d.post("/instances/inst_1/stop", nil, "Sec-Fetch-Site", "same-origin"); a.StatusCode != http.StatusSeeOther {
 		t.Errorf("kurir's own form: %d", a.StatusCode)
 	}
 }
@@ -162,7 +162,7 @@ func TestLocalPath(t *testing.T) {
 func TestBigFormsAreRefused(t *testing.T) {
 	t.Parallel()
 	d := newDesk(t)
-	if a := d.post("/login", url.Values{"token": {strings.Repeat("x", 1<<20)}}); a.StatusCode != 401 || len(a.Cookies()) > 0 {
+	if a := d.post("/login", url.Values{"token": {strings.Repeat("x", 1<<20)}}); a.StatusCode != http.StatusUnauthorized || len(a.Cookies()) > 0 {
 		t.Errorf("a token of 1 MB: %d", a.StatusCode)
 	}
 }
@@ -180,14 +180,14 @@ func TestAssets(t *testing.T) {
 			t.Errorf("the page does not load %s", address)
 		}
 		a := d.get(address)
-		if a.StatusCode != 200 || !strings.HasPrefix(a.Header.Get("Content-Type"), kind) || !strings.Contains(a.Header.Get("Cache-Control"), "immutable") {
+		if a.StatusCode != http.StatusOK || !strings.HasPrefix(a.Header.Get("Content-Type"), kind) || !strings.Contains(a.Header.Get("Cache-Control"), "immutable") {
 			t.Errorf("%s: %d %v", name, a.StatusCode, a.Header)
 		}
-		if a := d.get("/console/assets/"+name, "If-None-Match", a.Header.Get("ETag")); a.StatusCode != 304 || a.Header.Get("Cache-Control") != "no-cache" {
+		if a := d.get("/console/assets/"+name, "If-None-Match", a.Header.Get("ETag")); a.StatusCode != http.StatusNotModified || a.Header.Get("Cache-Control") != "no-cache" {
 			t.Errorf("%s again: %d %v", name, a.StatusCode, a.Header)
 		}
 	}
-	if a := d.get("/console/assets/nothing.js"); a.StatusCode != 404 {
+	if a := d.get("/console/assets/nothing.js"); a.StatusCode != http.StatusNotFound {
 		t.Errorf("an unknown asset: %d", a.StatusCode)
 	}
 }

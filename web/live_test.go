@@ -18,7 +18,7 @@ import (
 func (d *desk) listen(path string) (events <-chan string, leave func()) {
 	d.t.Helper()
 	ctx, cancel := context.WithCancel(d.t.Context())
-	req, err := http.NewRequestWithContext(ctx, "GET", d.server.URL+path, nil)
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, d.server.URL+path, nil)
 	if err != nil {
 		d.t.Fatal(err)
 	}
@@ -26,7 +26,7 @@ func (d *desk) listen(path string) (events <-chan string, leave func()) {
 	if err != nil {
 		d.t.Fatal(err)
 	}
-	if resp.StatusCode != 200 || !strings.HasPrefix(resp.Header.Get("Content-Type"), "text/event-stream") ||
+	if resp.StatusCode != http.StatusOK || !strings.HasPrefix(resp.Header.Get("Content-Type"), "text/event-stream") ||
 		resp.Header.Get("Cache-Control") != "no-store" {
 		d.t.Fatalf("%s: %d %v", path, resp.StatusCode, resp.Header)
 	}

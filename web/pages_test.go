@@ -36,7 +36,7 @@ func TestPagesNeedASession(t *testing.T) {
 			t.Errorf("%s %s: %d %q", test.method, test.path, a.StatusCode, a.Header.Get("Location"))
 		}
 	}
-	if a := d.get("/"); a.StatusCode != 200 || !strings.Contains(a.text, `name="token"`) || strings.Contains(a.text, "Toko") {
+	if a := d.get("/"); a.StatusCode != http.StatusOK || !strings.Contains(a.text, `name="token"`) || strings.Contains(a.text, "Toko") {
 		t.Errorf("/: %d, not the sign-in page: %s", a.StatusCode, a.text)
 	}
 	if done := d.instances.actions(); len(done) > 0 {
@@ -131,21 +131,21 @@ func TestActions(t *testing.T) {
 
 		d.instances.failWith(problem.New(problem.Unavailable, "secret detail"))
 		a := d.post(path, nil, "HX-Request", "true")
-		if a.StatusCode != 503 || !strings.Contains(a.text, "kurir is shutting down") || strings.Contains(a.text, "<html") {
+		if a.StatusCode != http.StatusServiceUnavailable || !strings.Contains(a.text, "kurir is shutting down") || strings.Contains(a.text, "<html") {
 			t.Errorf("%s that fails, by script: %d %s", action.path, a.StatusCode, a.text)
 		}
 		a = d.post(path, nil)
-		if a.StatusCode != 503 || !strings.Contains(a.text, "kurir is shutting down") || !strings.Contains(a.text, "<html") {
+		if a.StatusCode != http.StatusServiceUnavailable || !strings.Contains(a.text, "kurir is shutting down") || !strings.Contains(a.text, "<html") {
 			t.Errorf("%s that fails, without script: %d", action.path, a.StatusCode)
 		}
 		d.instances.failWith(nil)
 		a = d.post(path, nil, "HX-Request", "true")
-		if redirect := a.Header.Get("HX-Redirect"); a.StatusCode != 204 || (redirect == "/") != (action.path == "delete") {
+		if redirect := a.Header.Get("HX-Redirect"); a.StatusCode != http.StatusNoContent || (redirect == "/") != (action.path == "delete") {
 			t.Errorf("%s by script: %d, redirect %q", action.path, a.StatusCode, redirect)
 		}
 		a = d.post(path, nil)
 		want := map[bool]string{true: "/", false: "/instances/inst_1"}[action.path == "delete"]
-		if a.StatusCode != 303 || a.Header.Get("Location") != want {
+		if a.StatusCode != http.StatusSeeOther || a.Header.Get("Location") != want {
 			t.Errorf("%s without script: %d to %q", action.path, a.StatusCode, a.Header.Get("Location"))
 		}
 		call := action.does + " inst_1"
@@ -154,10 +154,10 @@ func TestActions(t *testing.T) {
 		}
 	}
 	d := newDesk(t).signIn()
-	if a := d.post("/instances/inst_1/explode", nil); a.StatusCode != 404 {
+	if a := d.post("/instances/inst_1/explode", nil); a.StatusCode != http.StatusNotFound {
 		t.Errorf("an unknown action: %d", a.StatusCode)
 	}
-	if a := d.get("/instances/inst_1"); a.StatusCode != 404 || !strings.Contains(a.text, "Not found") {
+	if a := d.get("/instances/inst_1"); a.StatusCode != http.StatusNotFound || !strings.Contains(a.text, "Not found") {
 		t.Errorf("an unknown instance: %d", a.StatusCode)
 	}
 }
@@ -166,17 +166,17 @@ func TestCreateShowsTheKeyOnce(t *testing.T) {
 	t.Parallel()
 	d := newDesk(t).signIn()
 	for _, name := range []string{"", "  ", strings.Repeat("x", 61), "\xff"} {
-		if a := d.post("/instances", url.Values{"name": {name}}); a.StatusCode != 422 || !strings.Contains(a.text, "1 to 60") {
+		if a := d.post("/instances", url.Values{"name": {name}}); a.StatusCode != http.StatusUnprocessableEntity || !strings.Contains(a.text, "1 to 60") {
 			t.Errorf("name %q: %d", name, a.StatusCode)
 		}
 	}
 	d.instances.failWith(problem.New(problem.InstanceExists, ""))
-	if a := d.post("/instances", url.Values{"name": {"Toko"}}); a.StatusCode != 409 || !strings.Contains(a.text, `value="Toko"`) {
+	if a := d.post("/instances", url.Values{"name": {"Toko"}}); a.StatusCode != http.StatusConflict || !strings.Contains(a.text, `value="Toko"`) {
 		t.Errorf("a name that exists: %d, and the form must keep what was typed", a.StatusCode)
 	}
 	d.instances.failWith(nil)
 	a := d.post("/instances", url.Values{"name": {" Toko "}, "sandbox": {"1"}})
-	if a.StatusCode != 201 || !strings.Contains(a.text, ">kurir_test_secretkey</code>") {
+	if a.StatusCode != http.StatusCreated || !strings.Contains(a.text, ">kurir_test_secretkey</code>") {
 		t.Errorf("created: %d %s", a.StatusCode, a.text)
 	}
 	host := strings.TrimPrefix(d.server.URL, "http://")
@@ -196,13 +196,13 @@ func TestPairingCode(t *testing.T) {
 	form := url.Values{"phone": {" 0812-3456 "}}
 	for _, header := range [][]string{{"HX-Request", "true"}, nil} {
 		a := d.post("/instances/inst_1/pairing-code", form, header...)
-		if a.StatusCode != 200 || !strings.Contains(a.text, "<span>ABCD</span><span>EFGH</span>") {
+		if a.StatusCode != http.StatusOK || !strings.Contains(a.text, "<span>ABCD</span><span>EFGH</span>") {
 			t.Errorf("%v: %d %s", header, a.StatusCode, a.text)
 		}
 	}
 	d.instances.failWith(problem.New(problem.InvalidPhone, ""))
 	a := d.post("/instances/inst_1/pairing-code", form, "HX-Request", "true", "Accept-Language", "id")
-	if a.StatusCode != 422 || !strings.Contains(a.text, "bukan nomor telepon") || !strings.Contains(a.text, `value="0812-3456"`) {
+	if a.StatusCode != http.StatusUnprocessableEntity || !strings.Contains(a.text, "bukan nomor telepon") || !strings.Contains(a.text, `value="0812-3456"`) {
 		t.Errorf("a wrong number: %d %s", a.StatusCode, a.text)
 	}
 	if got := d.instances.actions()[0]; got != "pair inst_1 0812-3456" {
@@ -251,7 +251,7 @@ func TestCurlNeedsAPlainHost(t *testing.T) {
 		"kurir.example:8443": "http://kurir.example:8443/", "[::1]:8080": "http://[::1]:8080/",
 		"evil$(reboot)": "http://127.0.0.1:8080/", "a;b": "http://127.0.0.1:8080/",
 	} {
-		r, err := http.NewRequestWithContext(t.Context(), "GET", "/", nil)
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "/", nil)
 		if err != nil {
 			t.Fatal(err)
 		}

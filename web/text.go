@@ -111,9 +111,7 @@ func acceptedLanguage(header string) string {
 // setLanguage is the language switch.
 func (c *Console) setLanguage(w http.ResponseWriter, r *http.Request) {
 	if language := r.PostFormValue("language"); slices.Contains(languages(), language) {
-		setCookie(w, r, &http.Cookie{
-			Name: languageCookie, Value: language, HttpOnly: true, MaxAge: int((365 * 24 * time.Hour).Seconds()),
-		})
+		setCookie(w, r, languageCookie, language, 365*24*time.Hour)
 	}
-	http.Redirect(w, r, localPath(r.PostFormValue("back")), http.StatusSeeOther)
+	http.Redirect(w, r, localPath(r.PostFormValue("back")), http.StatusSeeOther) //nolint:gosec // localPath keeps it on this host
 }

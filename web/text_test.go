@@ -166,7 +166,7 @@ func TestLanguageSwitch(t *testing.T) {
 		t.Errorf("Accept-Language: id is answered with %s", a.text)
 	}
 	a := d.post("/language", url.Values{"language": {"id"}, "back": {"//evil.example"}})
-	if a.StatusCode != 303 || a.Header.Get("Location") != "/" || cookieOf(t, a, languageCookie).Value != "id" {
+	if a.StatusCode != http.StatusSeeOther || a.Header.Get("Location") != "/" || cookieOf(t, a, languageCookie).Value != "id" {
 		t.Errorf("switch: %d to %q", a.StatusCode, a.Header.Get("Location"))
 	}
 	if a := d.get("/", "Accept-Language", "en"); !strings.Contains(a.text, `<html lang="id">`) {
