@@ -151,6 +151,7 @@ func (w *world) applyMessage(e *event) []outgoing {
 			continue
 		}
 		if receiver != sender {
+			out = append(out, w.introduce(receiver, sender, seen)...)
 			w.store(receiver, &entry{WireMessage: seen})
 			c := w.chat(receiver, seen.Chat)
 			c.Unread = max(0, c.Unread) + 1
@@ -159,6 +160,19 @@ func (w *world) applyMessage(e *event) []outgoing {
 		w.receive(receiver, sender, seen)
 	}
 	return out
+}
+
+// introduce tells the devices of an account who it is that writes for the first time, with the lid.
+func (w *world) introduce(receiver, sender *account, m WireMessage) []outgoing {
+	if isGroup(m.Chat) || receiver.Chats[m.Chat] != nil || receiver.People[m.Chat] != nil {
+		return nil
+	}
+	if _, ok := receiver.seed.chatByWID(m.Chat); ok {
+		return nil
+	}
+	c := &WireContact{WID: sender.wid(), LID: sender.lid(), Pushname: sender.Phone.Name, IsBusiness: sender.Phone.Business}
+	receiver.People[c.WID] = c
+	return receiver.all("contact", c, "")
 }
 
 // audience returns the numbers that a message to chat reaches.

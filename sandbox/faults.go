@@ -178,6 +178,9 @@ func (s *Server) SetFault(f Fault) (id string, err error) {
 			c.cancel()
 		}
 	case FaultPage:
+		if len(hit) == 0 {
+			return "", errorf(409, "no page is connected")
+		}
 		for _, c := range hit {
 			c.push("fault", faultPush{Name: f.Page, Args: f.Args})
 		}
@@ -193,10 +196,23 @@ func (s *Server) SetFault(f Fault) (id string, err error) {
 	return f.ID, nil
 }
 
+// check refuses what makes no sense, and brings the numbers into the form that occasions have.
 func (f *Fault) check() error {
+	for _, n := range []*string{&f.Account, &f.Number} {
+		if *n == "" || isGroup(*n) {
+			continue
+		}
+		number, err := parseUser(*n)
+		if err != nil {
+			return err
+		}
+		*n = number
+	}
 	known := []FaultName{FaultNoAck, FaultAckDelay, FaultSendError, FaultNoReceipt, FaultHoldMessage, FaultNotExists, FaultOpError, FaultOpHang,
 		FaultUploadFail, FaultUploadHang, FaultDownloadGone, FaultPasskey, FaultDropSocket, FaultRemoveDevice, FaultPage}
 	switch {
+	case f.Count < 0 || f.Seconds < 0:
+		return errorf(400, "count and seconds cannot be negative")
 	case !slices.Contains(known, f.Name):
 		return errorf(400, "there is no fault %q", f.Name)
 	case f.Name == FaultHoldMessage && f.At != BeforeWire && f.At != BeforeAck:

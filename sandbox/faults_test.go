@@ -270,7 +270,7 @@ func TestRequestAndMediaFaults(t *testing.T) {
 	p.do("media_conn", none{}, &host)
 	set(Fault{Name: FaultUploadFail, Code: 507, Count: 1})
 	resp, err := p.post(host.UploadPath+"/image?auth="+host.Auth, []byte("x"))
-	if err != nil || resp.StatusCode != 507 {
+	if err != nil || resp.StatusCode != http.StatusInsufficientStorage {
 		t.Fatalf("upload_fail: %v %v", resp, err)
 	}
 	_ = resp.Body.Close()

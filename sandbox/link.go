@@ -103,6 +103,7 @@ func (s *Server) attach(c *conn, d *device, n int64) {
 		old.device = nil
 	}
 	d.conn, c.device = c, d
+	c.saved = d.Next - int64(len(d.Pending))
 	var answer helloSuccess
 	answer.Success.WID, answer.Success.LID, answer.Success.Pushname = d.owner.wid(), d.owner.lid(), d.owner.Phone.Name
 	answer.Success.DBKey, answer.Success.Time = d.DBKey, time.Now().Unix()

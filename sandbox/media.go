@@ -171,7 +171,7 @@ func (s *Server) serveUpload(w http.ResponseWriter, r *http.Request) {
 // is broken off.
 func (s *Server) untilCleared(r *http.Request, f *Fault) {
 	// A request whose body is not read does not tell that its client has left.
-	go func() { _, _ = io.Copy(io.Discard, http.MaxBytesReader(nil, r.Body, maxUpload)) }()
+	s.spawn(func() { _, _ = io.Copy(io.Discard, http.MaxBytesReader(nil, r.Body, maxUpload)) })
 	_ = s.await(r.Context(), func() bool { return !slices.Contains(s.faults.list, f) })
 	panic(http.ErrAbortHandler)
 }

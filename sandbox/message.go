@@ -31,6 +31,10 @@ func (c *conn) message(req request) error {
 			return nil // it never reached WhatsApp
 		}
 		s.mu.Lock()
+		if c.device != d {
+			s.mu.Unlock()
+			return errorf(401, "not linked") // unlinked or replaced while it was held
+		}
 	}
 	p, err := s.accept(d, m, o)
 	if err != nil {

@@ -145,7 +145,7 @@ func isLoopback(host string) bool {
 
 func (s *Server) serve(l net.Listener, h http.Handler) *http.Server {
 	server := &http.Server{
-		Handler: h, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute,
+		Handler: s.tracked(h), ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute,
 		ErrorLog:    slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
 		BaseContext: func(net.Listener) context.Context { return s.ctx },
 	}
@@ -155,6 +155,22 @@ func (s *Server) serve(l net.Listener, h http.Handler) *http.Server {
 		}
 	})
 	return server
+}
+
+// tracked lets Close wait for the requests that are being served.
+func (s *Server) tracked(h http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		s.spawnMu.Lock()
+		if s.closed {
+			s.spawnMu.Unlock()
+			http.Error(w, "the sandbox was closed", http.StatusServiceUnavailable)
+			return
+		}
+		s.work.Add(1)
+		s.spawnMu.Unlock()
+		defer s.work.Done()
+		h.ServeHTTP(w, r)
+	})
 }
 
 func (s *Server) pageHandler() http.Handler {

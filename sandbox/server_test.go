@@ -80,7 +80,7 @@ func TestOfflineQueue(t *testing.T) {
 	if err := s.await(soon(t), func() bool { return s.world.findDevice(d.ID).conn == nil }); err != nil {
 		t.Fatal(err)
 	}
-	for _, body := range []string{"satu", "dua"} {
+	for _, body := range []string{"satu", "dua"} { // with who it is that writes: three pushes
 		if err := s.SendFrom("6281200000001", owner, Message{Body: body}); err != nil {
 			t.Fatal(err)
 		}
@@ -91,7 +91,7 @@ func TestOfflineQueue(t *testing.T) {
 	p.pushed("message", &b)
 	var off struct{ Count int }
 	p.pushed("offline", &off)
-	if a.Body != "satu" || b.Body != "dua" || off.Count != 2 || a.FromMe || a.Chat != "6281200000001@c.us" {
+	if a.Body != "satu" || b.Body != "dua" || off.Count != 3 || a.FromMe || a.Chat != "6281200000001@c.us" {
 		t.Errorf("%+v %+v %+v", a, b, off)
 	}
 	// What it has got is not sent again.
