@@ -197,13 +197,16 @@ func (h *house) copyHouse(t *testing.T) *house {
 	return n
 }
 
+// crash is a kill of kurir at a step of the message x, and what the next kurir must make of it.
+type crash struct {
+	at    string           // accepted, sending, sent, stored, doubt
+	found browser.Presence // the page's word about x after the start
+	state models.MessageState
+	sends []string // of the next kurir
+}
+
 func TestCrashAtEachStep(t *testing.T) {
-	steps := map[string]struct {
-		at    string // where kurir is killed
-		found browser.Presence
-		state models.MessageState
-		sends []string
-	}{
+	steps := map[string]crash{
 		"accepted":                             {"accepted", browser.Presence{}, models.MessageSent, []string{"x", "y"}},
 		"claimed, the page never heard of it":  {"sending", absent, models.MessageSent, []string{"x", "y"}},
 		"claimed, the page had it and sent it": {"sending", present(1), models.MessageSent, []string{"y"}},
@@ -218,60 +221,57 @@ func TestCrashAtEachStep(t *testing.T) {
 	for name, c := range steps {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				h := newHouse(t, Config{})
-				gate := make(chan struct{})
-				h.page.send = func(_ context.Context, m browser.Outgoing, _ int) (browser.Sent, error) {
-					if m.Body == "x" && c.at != "stored" {
-						<-gate
-					}
-					if m.Body == "x" && c.at == "doubt" {
-						return browser.Sent{}, problem.New(problem.SessionLost, "")
-					}
-					return browser.Sent{Ack: 1}, nil
-				}
-				h.page.lookup = func(string, int) (browser.Presence, error) { return present(1), nil }
-				x := h.enqueue("x")
-				if c.at == "stored" {
-					h.o.SetReady(h.id, true)
-					h.wait(x)
-				}
-				if c.at == "doubt" {
-					h.page.send = func(context.Context, browser.Outgoing, int) (browser.Sent, error) {
-						h.o.SetReady(h.id, false)
-						return browser.Sent{}, problem.New(problem.SessionLost, "")
-					}
-				}
-				if c.at != "accepted" {
-					h.o.SetReady(h.id, true)
-				}
-				synctest.Wait() // x is where it is to be
-				n := h.copyHouse(t)
-				close(gate)
-				h.o.SetReady(h.id, true)
-				h.page.send = ok
-				h.close()
-
+				n, x := c.kill(t)
 				defer n.close()
-				n.page.lookup = func(string, int) (browser.Presence, error) { return c.found, nil }
-				y := n.enqueue("y")
-				synctest.Wait()
-				if len(n.page.sent()) > 0 || n.page.looked() > 0 {
-					t.Errorf("before it was ready: sent %v", n.page.sent())
-				}
-				n.o.SetReady(n.id, true)
-				got := n.wait(x)
-				n.want(y, models.MessageSent, "")
-				if got.State != c.state || got.WAID != x.WAID {
-					t.Errorf("%s %s (%s), want %s", got.State, got.Code, got.Detail, c.state)
-				}
-				if c.found == absent && c.at == "sending" && got.Attempts != 1 {
-					t.Errorf("the crash of kurir counted as an attempt: %d", got.Attempts)
-				}
-				if d := cmp.Diff(c.sends, n.page.sent()); d != "" {
-					t.Error(d)
-				}
+				c.check(t, n, x)
 			})
 		})
+	}
+}
+
+// kill brings x to the step and returns a new kurir on what the disk held then.
+func (c crash) kill(t *testing.T) (*house, models.Message) {
+	h := newHouse(t, Config{})
+	gate := make(chan struct{})
+	h.page.send = func(context.Context, browser.Outgoing, int) (browser.Sent, error) {
+		switch c.at {
+		case "sending", "sent": // the database cannot tell these two apart: the answer is not in it yet
+			<-gate
+		case "doubt":
+			h.o.SetReady(h.id, false)
+			return browser.Sent{}, problem.New(problem.SessionLost, "")
+		}
+		return browser.Sent{Ack: 1}, nil
+	}
+	x := h.enqueue("x")
+	if c.at != "accepted" {
+		h.o.SetReady(h.id, true)
+	}
+	synctest.Wait() // x is where it is to be
+	n := h.copyHouse(t)
+	close(gate)
+	h.close()
+	return n, x
+}
+
+func (c crash) check(t *testing.T, n *house, x models.Message) {
+	n.page.lookup = func(string, int) (browser.Presence, error) { return c.found, nil }
+	y := n.enqueue("y")
+	synctest.Wait()
+	if len(n.page.sent()) > 0 || n.page.looked() > 0 {
+		t.Errorf("before it was ready: sent %v", n.page.sent())
+	}
+	n.o.SetReady(n.id, true)
+	got := n.wait(x)
+	n.want(y, models.MessageSent, "")
+	if got.State != c.state || got.WAID != x.WAID {
+		t.Errorf("%s %s (%s), want %s", got.State, got.Code, got.Detail, c.state)
+	}
+	if c.found == absent && c.at == "sending" && got.Attempts != 1 {
+		t.Errorf("the crash of kurir counted as an attempt: %d", got.Attempts)
+	}
+	if d := cmp.Diff(c.sends, n.page.sent()); d != "" {
+		t.Error(d)
 	}
 }
 
