@@ -33,7 +33,6 @@ func (s *Sessions) onEvent(id string, e browser.Event) {
 
 func (s *Sessions) onState(ctx context.Context, id string, st browser.Status) {
 	s.out.SetReady(id, st.State == browser.StateWorking)
-	s.log.Info("state", "instance", id, "state", st.State, "reason", st.Reason)
 	change := map[string]any{}
 	switch st.State {
 	case browser.StateWorking:

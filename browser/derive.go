@@ -52,7 +52,7 @@ func (l *life) derive(now time.Time) (State, string) {
 		return StateFailed, refusals()[p.Mode]
 	case !p.Registered && p.Passkey:
 		return StatePasskeyRequired, "WhatsApp asks this account for a passkey, which only a browser with a screen can answer"
-	case !p.Registered && (l.qrSeen || p.Socket == "UNPAIRED" || p.Socket == "UNPAIRED_IDLE"):
+	case !p.Registered && (l.qrSeen || p.Socket == "UNPAIRED_IDLE"):
 		return StateScanQR, ""
 	case !p.Registered:
 		return StateStarting, "waiting for WhatsApp's QR code"
