@@ -89,10 +89,11 @@ export interface Requests {
   receipt: { args: { chat: string; ids: string[]; type: "delivery" | "read"; author?: string }; ok: Record<string, never> };
   chatstate: { args: { chat: string; state: "composing" | "recording" | "paused" }; ok: Record<string, never> };
   presence: { args: { state: "available" | "unavailable" } | { subscribe: string }; ok: Record<string, never> };
-  /** Changes of a chat that WhatsApp syncs (archive, pin, mute, unread, clear, delete, star). */
+  /** Changes of a chat that WhatsApp syncs (kept: archive, pin, mute, unread, clear, delete; others are passed to the other devices only). */
   chat_action: { args: { chat: string; action: string; value?: unknown }; ok: Record<string, never> };
   /** Edit, revoke, reaction: messages about a message. */
   message_action: { args: { chat: string; action: "edit" | "revoke" | "react"; target: { id: string; from_me: boolean; author?: string }; id: string; text?: string }; ok: { t: number } };
+  /** create, join (by code); members: query (pushes the chat), leave, invite_code; admins: add, remove, promote, demote, subject, reset_invite. Each change is pushed as "chat" to everybody concerned. */
   group: { args: { action: string; group?: string; subject?: string; participants?: string[]; code?: string }; ok: { group?: string; code?: string; participants?: { wid: string; code: number }[] } };
   block: { args: { wid: string; blocked: boolean }; ok: Record<string, never> };
   profile_picture: { args: { wid: string }; ok: { url?: string; tag?: string } };
