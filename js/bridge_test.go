@@ -114,27 +114,29 @@ func TestBridge(t *testing.T) {
 	p := openPage(t, b)
 	st := link(t, s, p)
 
-	t.Run("state", func(t *testing.T) {
+	p.run(t, "state", func(t *testing.T) {
 		if st.WID != owner+"@c.us" || !strings.HasSuffix(st.LID, "@lid") || st.Pushname != "Toko Budi" || st.Version == "" || st.Passkey {
 			t.Errorf("state %+v", st)
 		}
 		p.wait("the QR code is gone", func(e event) bool { return e.Type == "qr" && strings.Contains(string(e.Data), `"text":""`) })
 	})
-	t.Run("probe", func(t *testing.T) {
+	p.run(t, "probe", func(t *testing.T) {
 		for name, c := range must[map[string]browser.Capability](p, "probe", nil) {
 			if !c.OK {
 				t.Errorf("%s: %s", name, c.Detail)
 			}
 		}
 	})
-	t.Run("text", func(t *testing.T) { sendText(t, s, p) })
-	t.Run("refusals", func(t *testing.T) { refusals(t, s, p) })
-	t.Run("files", func(t *testing.T) { sendFiles(t, s, p) })
-	t.Run("lists", func(t *testing.T) { lists(t, p) })
-	t.Run("incoming", func(t *testing.T) { incoming(t, s, p) })
-	t.Run("lookup", func(t *testing.T) { lookup(t, p) })
-	t.Run("door", func(t *testing.T) { door(t, p) })
-	t.Run("restricted", func(t *testing.T) { // last: it stays so for an hour
+	p.run(t, "text", func(t *testing.T) { sendText(t, s, p) })
+	p.run(t, "refusals", func(t *testing.T) { refusals(t, s, p) })
+	p.run(t, "files", func(t *testing.T) { sendFiles(t, s, p) })
+	p.run(t, "lists", func(t *testing.T) { lists(t, p) })
+	p.run(t, "incoming", func(t *testing.T) { incoming(t, s, p) })
+	p.run(t, "group and lid", func(t *testing.T) { groupAndLID(t, s, p, st.LID) })
+	p.run(t, "dropped connection", func(t *testing.T) { dropped(t, s, p) })
+	p.run(t, "lookup", func(t *testing.T) { lookup(t, p) })
+	p.run(t, "door", func(t *testing.T) { door(t, p) })
+	p.run(t, "restricted", func(t *testing.T) { // last: it stays so for an hour
 		before := time.Now().Unix()
 		_, fail := call[browser.Sent](p, "send", m{"id": newID(), "chat": "6281100000005@c.us", "kind": "text", "body": "x"})
 		if fail == nil || fail.Code != "RESTRICTED" || fail.Until < before+3500 {
@@ -183,14 +185,14 @@ func refusals(t *testing.T, s *sandbox.Server, p *page) {
 		{"too many", "6281100000008@c.us", "SEND_REJECTED", 5000},
 		{"no such group", "120363000000000001@g.us", "CHAT_NOT_FOUND", 5000},
 	} {
-		t.Run(c.name, func(t *testing.T) {
+		p.run(t, c.name, func(t *testing.T) {
 			_, fail := call[browser.Sent](p, "send", m{"id": newID(), "chat": c.chat, "kind": "text", "body": "x", "timeout_ms": c.ms})
 			if fail == nil || fail.Code != c.code {
 				t.Errorf("error %+v, want %s", fail, c.code)
 			}
 		})
 	}
-	t.Run("refused once, then taken", func(t *testing.T) {
+	p.run(t, "refused once, then taken", func(t *testing.T) {
 		f, err := s.SetFault(sandbox.Fault{Name: sandbox.FaultSendError, Number: peer, Code: 500, Count: 1})
 		check(t, err)
 		defer s.ClearFault(f)
@@ -233,7 +235,7 @@ func sendFiles(t *testing.T, s *sandbox.Server, p *page) {
 			t.Errorf("file name %q, want %q", r.Filename, c.name)
 		}
 	}
-	t.Run("upload fails", func(t *testing.T) {
+	p.run(t, "upload fails", func(t *testing.T) {
 		f, err := s.SetFault(sandbox.Fault{Name: sandbox.FaultUploadFail, Code: 500})
 		check(t, err)
 		defer s.ClearFault(f)
@@ -288,9 +290,7 @@ func incoming(t *testing.T, s *sandbox.Server, p *page) {
 	id := sandbox.NewMessageID()
 	check(t, s.SendFrom(peer, owner, sandbox.Message{ID: id, Body: "pesan masuk"}))
 	count := func() (n int) {
-		p.mu.Lock()
-		defer p.mu.Unlock()
-		for _, e := range p.events {
+		for _, e := range p.all() {
 			if e.Type == "message" && strings.Contains(string(e.Data), id) {
 				n++
 			}
@@ -307,6 +307,62 @@ func incoming(t *testing.T, s *sandbox.Server, p *page) {
 	if n := count(); n != 1 {
 		t.Errorf("told %d times", n)
 	}
+}
+
+func groupAndLID(t *testing.T, s *sandbox.Server, p *page, ownLID string) {
+	group, err := s.CreateGroup(owner, "Keluarga", []string{peer})
+	check(t, err)
+	id := newID()
+	args := m{"id": id, "chat": group, "kind": "text", "body": "halo semua"}
+	for range 100 { // until the page has heard of the group
+		var fail *failure
+		if _, fail = call[browser.Sent](p, "send", args); fail == nil {
+			break
+		}
+		if fail.Code != "CHAT_NOT_FOUND" {
+			t.Fatalf("send to a group: %+v", fail)
+		}
+	}
+	if r := inbox(t, s, peer, id); r.Body != "halo semua" || r.Chat != group || r.Copies != 1 {
+		t.Errorf("the phone got %+v", r)
+	}
+	list := must[[]browser.Message](p, "messages", m{"chat": group, "limit": 5})
+	if len(list) != 1 || list[0].ID != id || list[0].Phone != "" || (list[0].Author != ownLID && list[0].Author != owner+"@c.us") {
+		t.Errorf("messages of the group: %+v", list)
+	}
+	if got := must[map[string]browser.Presence](p, "lookup", m{"chat": group, "ids": []string{id}}); got[id].Found != browser.FoundPresent {
+		t.Errorf("lookup in a group: %+v", got)
+	}
+
+	chats := must[[]browser.Chat](p, "chats", m{"limit": 100})
+	c := chats[slices.IndexFunc(chats, func(c browser.Chat) bool { return c.Phone == peer })]
+	id = newID()
+	if got := must[browser.Sent](p, "send", m{"id": id, "chat": c.LID, "kind": "text", "body": "lewat lid"}); got.Chat != c.WID {
+		t.Errorf("a send to a LID went to %s, want %s", got.Chat, c.WID)
+	}
+	inbox(t, s, peer, id)
+	if got := must[map[string]browser.Presence](p, "lookup", m{"chat": c.LID, "ids": []string{id}}); got[id].Found != browser.FoundPresent {
+		t.Errorf("lookup by LID: %+v", got)
+	}
+	if _, fail := call[browser.Sent](p, "send", m{"id": newID(), "chat": "123456789012345@lid", "kind": "text", "body": "x"}); fail == nil || fail.Code != "CHAT_NOT_FOUND" {
+		t.Errorf("a LID nobody knows: %+v", fail)
+	}
+}
+
+func dropped(t *testing.T, s *sandbox.Server, p *page) {
+	seq := len(p.all())
+	f, err := s.SetFault(sandbox.Fault{Name: sandbox.FaultDropSocket, Account: owner, Seconds: 60})
+	check(t, err)
+	p.wait("the stream is down", func(e event) bool {
+		return e.Seq > seq && e.Type == "state" && strings.Contains(string(e.Data), `"stream":"DISCONNECTED"`)
+	})
+	args := m{"id": newID(), "chat": peer + "@c.us", "kind": "text", "body": "x", "timeout_ms": 300}
+	if _, fail := call[browser.Sent](p, "send", args); fail == nil || fail.Code != "INSTANCE_NOT_READY" {
+		t.Errorf("a send without a connection: %+v, want INSTANCE_NOT_READY", fail)
+	}
+	s.ClearFault(f)
+	args["timeout_ms"] = 20_000
+	must[browser.Sent](p, "send", args)
 }
 
 func lookup(t *testing.T, p *page) {
@@ -335,10 +391,10 @@ func door(t *testing.T, p *page) {
 	}
 	answer, _ := p.raw("ping", nil)
 	check(t, json.Unmarshal([]byte(strings.TrimSuffix(strings.TrimPrefix(answer, `{"ok":`), "}")), &ping))
-	if ping.Stream != "CONNECTED" || ping.Seq < len(p.events) {
+	if ping.Stream != "CONNECTED" || ping.Seq < len(p.all()) {
 		t.Errorf("ping %+v", ping)
 	}
-	for i, e := range p.events {
+	for i, e := range p.all() {
 		if e.Seq != i+1 {
 			t.Fatalf("event %d has seq %d", i+1, e.Seq)
 		}
@@ -366,16 +422,75 @@ func TestRestart(t *testing.T) {
 	if got[id].Found != browser.FoundPresent || got[absent].Found != browser.FoundAbsent {
 		t.Errorf("lookup after a restart: %+v", got)
 	}
-	for _, e := range p.events {
+	for _, e := range p.all() {
 		if e.Type == "qr" {
 			t.Errorf("a QR code on a linked page: %s", e.Data)
 		}
 	}
-	t.Run("unlinked by the phone", func(t *testing.T) {
+	p.run(t, "sent before, not again", func(t *testing.T) {
+		// The page may have gone before it noted the ack; then it sends the message again by itself, once.
+		args := m{"id": id, "chat": peer + "@c.us", "kind": "text", "body": "x"}
+		must[browser.Sent](p, "send", args)
+		before := inbox(t, s, peer, id).Copies
+		must[browser.Sent](p, "send", args)
+		if r := inbox(t, s, peer, id); r.Copies != before || before > 2 {
+			t.Errorf("the wire brought the message %d times, then %d times", before, r.Copies)
+		}
+	})
+	p.run(t, "locked", func(t *testing.T) {
+		f, err := s.SetFault(sandbox.Fault{Name: sandbox.FaultDropSocket, Account: owner, Seconds: 60})
+		check(t, err)
+		check(t, p.rod.Close())
+		p = openPage(t, b)
+		p.wait("registered", func(e event) bool { return e.Type == "state" && strings.Contains(string(e.Data), `"registered":true`) })
+		if got := must[map[string]browser.Presence](p, "lookup", m{"chat": peer + "@c.us", "ids": []string{id}}); got[id].Found != browser.FoundUnknown {
+			t.Errorf("lookup while the messages are locked: %+v", got)
+		}
+		s.ClearFault(f)
+		ready(t, p)
+		if got := must[map[string]browser.Presence](p, "lookup", m{"chat": peer + "@c.us", "ids": []string{id}}); got[id].Found != browser.FoundPresent {
+			t.Errorf("lookup after that: %+v", got)
+		}
+	})
+	p.run(t, "unlinked by the phone", func(t *testing.T) {
 		check(t, s.Unlink(owner))
 		p.wait("logout", func(e event) bool { return e.Type == "logout" })
 		p.wait("a new QR code", func(e event) bool { return e.Type == "qr" && !strings.Contains(string(e.Data), `"text":""`) })
 	})
+}
+
+// TestRounds lets the codes of a round run out: the bridge asks for another round and never tells of an old code.
+func TestRounds(t *testing.T) {
+	s, err := sandbox.Open(t.Context(), sandbox.Config{RefLifetimes: []time.Duration{300 * time.Millisecond, 200 * time.Millisecond}})
+	check(t, err)
+	t.Cleanup(func() { check(t, s.Close()) })
+	_, err = s.CreatePhone(sandbox.PhoneSpec{Number: owner})
+	check(t, err)
+	p := openPage(t, openBrowser(t, t.TempDir(), s.ChromiumArgs()))
+	seen := map[string]int{}
+	var texts []string
+	p.wait("the second round", func(e event) bool {
+		if e.Type != "qr" {
+			return false
+		}
+		var qr struct{ Text string }
+		check(t, json.Unmarshal(e.Data, &qr))
+		if qr.Text != "" {
+			seen[qr.Text]++
+		}
+		texts = append(texts, qr.Text)
+		return len(seen) == 4
+	})
+	for text, n := range seen {
+		if n > 1 {
+			t.Errorf("told %d times: %.20s…", n, text)
+		}
+	}
+	if !slices.Contains(texts, "") {
+		t.Error("nobody said that the first round was over")
+	}
+	check(t, s.Scan(owner, texts[len(texts)-1]))
+	ready(t, p)
 }
 
 // TestPairingCode links by a code.
@@ -389,15 +504,13 @@ func TestPairingCode(t *testing.T) {
 	}
 	check(t, s.EnterCode(owner, got.Code))
 	ready(t, p)
-	before := len(p.events)
+	before := len(p.all())
 	// The page may be gone before it answers.
 	if _, err := (proto.RuntimeEvaluate{Expression: `kurir.call("logout", {})`, AwaitPromise: true, ReturnByValue: true}).Call(p.rod); err != nil && !strings.Contains(err.Error(), "navigated") {
 		t.Fatal(err)
 	}
 	p.wait("a new QR code", func(e event) bool {
-		p.mu.Lock()
-		defer p.mu.Unlock()
-		i := slices.IndexFunc(p.events, func(x event) bool { return string(x.Data) == string(e.Data) })
+		i := slices.IndexFunc(p.all(), func(x event) bool { return string(x.Data) == string(e.Data) })
 		return i >= before && e.Type == "qr" && !strings.Contains(string(e.Data), `"text":""`)
 	})
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -27,7 +28,7 @@ type event struct {
 
 // page is one tab with the bridge in it.
 type page struct {
-	t      testing.TB
+	t      testing.TB // of the test that uses it now
 	rod    *rod.Page
 	mu     sync.Mutex
 	events []event
@@ -116,8 +117,7 @@ func check(t testing.TB, err error) {
 func (p *page) got(payload string) {
 	var e event
 	if err := json.Unmarshal([]byte(payload), &e); err != nil {
-		p.t.Errorf("event is not JSON: %q", payload)
-		return
+		e.Type = fmt.Sprintf("not JSON: %q", payload)
 	}
 	p.mu.Lock()
 	p.events = append(p.events, e)
@@ -128,15 +128,30 @@ func (p *page) got(payload string) {
 	}
 }
 
+// run is t.Run for a test that uses the page.
+func (p *page) run(t *testing.T, name string, f func(t *testing.T)) {
+	t.Run(name, func(t *testing.T) {
+		before := p.t
+		defer func() { p.t = before }()
+		p.t = t
+		f(t)
+	})
+}
+
+// all returns the events that came so far.
+func (p *page) all() []event {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return slices.Clone(p.events)
+}
+
 // wait returns the first event, of those that came and those to come, that ok accepts.
 func (p *page) wait(what string, ok func(event) bool) event {
 	p.t.Helper()
 	deadline := time.NewTimer(30 * time.Second)
 	defer deadline.Stop()
 	for i := 0; ; {
-		p.mu.Lock()
-		events := p.events
-		p.mu.Unlock()
+		events := p.all()
 		for ; i < len(events); i++ {
 			if ok(events[i]) {
 				return events[i]

@@ -28,7 +28,7 @@ export async function chatFor(wid: string, deadline: Deadline): Promise<Any> {
     return await limit(wpp().chat.find(target), deadline.left(30_000), "PAGE_TIMEOUT", "opening the chat");
   } catch (e) {
     if (e instanceof Problem) throw e;
-    if (isGroup(wid)) throw new Problem("CHAT_NOT_FOUND", textOf(e));
+    if (isGroup(wid) || isLid(wid)) throw new Problem("CHAT_NOT_FOUND", textOf(e)); // not a member; a LID nobody knows the number of
     throw new Problem("PAGE_ERROR", "opening the chat: " + textOf(e));
   }
 }
@@ -65,6 +65,23 @@ export function candidateKeys(wid: string, id: string): string[] {
     out.push(plain);
     if (isGroup(remote)) for (const m of me) m && out.push(`${plain}_${m}`);
     if (me.includes(remote)) out.push(`${plain}_out`);
+  }
+  return out;
+}
+
+/**
+ * Own messages by id from the page's database, as models. Rejects with PAGE_TIMEOUT while the database is locked, and
+ * with anything else where this build cannot be asked.
+ */
+export async function inDatabase(wid: string, ids: string[], ms: number): Promise<Map<string, Any>> {
+  const keys = ids.flatMap((id) => candidateKeys(wid, id));
+  const answer: Any = await limit(msgs().getMessagesById(keys), ms, "PAGE_TIMEOUT", "searching the page's database");
+  const list = Array.isArray(answer) ? answer : answer?.messages;
+  if (!Array.isArray(list)) throw new Error("getMessagesById answered no list");
+  const out = new Map<string, Any>();
+  for (const m of list) {
+    const key = m && keyOf(m);
+    if (key?.fromMe && ids.includes(key.id)) out.set(key.id, m);
   }
   return out;
 }

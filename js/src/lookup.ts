@@ -1,10 +1,8 @@
 // Whether the page has a message. "absent" is a promise that it was not sent from here: it is given only after the
 // page's database was really searched, which takes a linked page whose messages are unlocked.
-import { candidateKeys, inMemory } from "./chat";
-import { keyOf } from "./ids";
+import { inDatabase, inMemory } from "./chat";
 import { linked, state } from "./lifecycle";
-import { limit } from "./limits";
-import { type Any, field, msgs } from "./modules";
+import { type Any, field } from "./modules";
 
 export interface Found {
   found: "present" | "absent" | "unknown";
@@ -35,17 +33,8 @@ async function search(chat: string, ids: string[], out: Record<string, Found>, m
 /** Resolves to whether the page's database was searched. */
 async function fromDatabase(chat: string, ids: string[], out: Record<string, Found>, ms: number): Promise<boolean> {
   const s = state();
-  const store = msgs();
   // Before the server's "success" the messages are locked and a search would find nothing, or wait for ever.
-  if (!linked(s) || !s.synced || typeof store?.getMessagesById !== "function") return false;
-  const keys = ids.flatMap((id) => candidateKeys(chat, id));
-  const answer: Any = await limit(store.getMessagesById(keys), ms, "PAGE_TIMEOUT", "searching the page's database");
-  const list = Array.isArray(answer) ? answer : answer?.messages;
-  if (!Array.isArray(list)) return false;
-  for (const m of list) {
-    if (!m) continue;
-    const key = keyOf(m);
-    if (key.fromMe && ids.includes(key.id)) out[key.id] = present(m);
-  }
+  if (!linked(s) || !s.synced) return false;
+  for (const [id, m] of await inDatabase(chat, ids, ms)) out[id] = present(m);
   return true;
 }

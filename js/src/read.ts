@@ -158,9 +158,10 @@ export function listContacts(): Any[] {
       ...(ownLid && { lid: ownLid }),
       name: name || text(field(c, "verifiedName")) || pushname,
       ...(pushname && { pushname }),
-      is_business: field(c, "isBusiness") === true,
-      is_my_contact: isMine(c, name),
-      blocked: blocked.has(wid) || (other !== "" && blocked.has(other)),
+      // What is false stays out: twenty thousand contacts are megabytes on their way to kurir.
+      ...(field(c, "isBusiness") === true && { is_business: true }),
+      ...(isMine(c, name) && { is_my_contact: true }),
+      ...((blocked.has(wid) || (other !== "" && blocked.has(other))) && { blocked: true }),
     });
   }
   return out;

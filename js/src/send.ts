@@ -1,6 +1,6 @@
 // Sending. What a caller may conclude from the code of an error: after SEND_TIMEOUT the message may have gone out;
 // after any other code it has not.
-import { chatFor, inMemory, ownKey } from "./chat";
+import { chatFor, inDatabase, inMemory, ownKey } from "./chat";
 import { str } from "./ids";
 import { linked, state } from "./lifecycle";
 import { Deadline, limit, Problem, sleep, textOf } from "./limits";
@@ -32,7 +32,7 @@ export async function send(a: SendArgs, ms: number): Promise<SendResult> {
   const chat = await chatFor(a.chat, deadline);
   const wid = str(field(chat, "id"));
   // Sent before, in this document or, after a restart, by the page itself: it sends what was left pending.
-  const before = inMemory(wid, a.id);
+  const before = inMemory(wid, a.id) ?? (await stored(wid, a.id, deadline));
   if (before && !failed(before)) return await settled(before, a.id, wid, deadline);
   const key = await limit(ownKey(chat, a.id), deadline.left(5000), "PAGE_TIMEOUT", "the message's key").catch((e) => {
     throw e instanceof Problem ? e : new Problem("PAGE_ERROR", textOf(e));
@@ -49,6 +49,16 @@ function resend(chat: Any, m: Any): Promise<Any> | undefined {
   if (!again) return undefined;
   // Where its answer says nothing, the ack does.
   return Promise.resolve(again(chat, m)).then((r) => (r?.messageSendResult ? { ack: 0, sendMsgResult: r } : new Promise(() => undefined)));
+}
+
+/** The message as an earlier document stored it. A build whose database cannot be asked can still send; a locked one cannot. */
+async function stored(wid: string, id: string, deadline: Deadline): Promise<Any> {
+  try {
+    return (await inDatabase(wid, [id], deadline.left(5000))).get(id);
+  } catch (e) {
+    if (e instanceof Problem) throw e;
+    return undefined;
+  }
 }
 
 const readyMs = 10_000;
