@@ -280,10 +280,10 @@ func TestNotReadyAfterTheNextWasClaimed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := newHouse(t, Config{})
 		defer h.close()
-		unlock := func() {}
+		locked := make(chan func(), 1)
 		h.page.send = func(_ context.Context, m browser.Outgoing, _ int) (browser.Sent, error) {
 			if m.Body == "a" {
-				unlock = h.lock() // so that the outcome is still to be stored when the session goes
+				locked <- h.lock() // so that the outcome is still to be stored when the session goes
 			}
 			return browser.Sent{Ack: 1}, nil
 		}
@@ -291,7 +291,7 @@ func TestNotReadyAfterTheNextWasClaimed(t *testing.T) {
 		h.o.SetReady(h.id, true)
 		time.Sleep(2500 * time.Millisecond)
 		h.o.SetReady(h.id, false)
-		unlock()
+		(<-locked)()
 		h.want(a, models.MessageSent, "")
 		synctest.Wait()
 		if got := h.row(b); got.State != models.MessageQueued || got.Code != string(problem.InstanceNotReady) || len(h.page.sent()) != 1 {
@@ -306,9 +306,9 @@ func TestOutcomeSurvivesALockedDatabase(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := newHouse(t, Config{})
 		defer h.close()
-		var unlock func()
+		locked := make(chan func(), 1)
 		h.page.send = func(context.Context, browser.Outgoing, int) (browser.Sent, error) {
-			unlock = h.lock()
+			locked <- h.lock()
 			return browser.Sent{Ack: 1}, nil
 		}
 		x := h.enqueue("x")
@@ -317,7 +317,7 @@ func TestOutcomeSurvivesALockedDatabase(t *testing.T) {
 		if got := h.row(x); got.State != models.MessageSending {
 			t.Errorf("%s", got.State)
 		}
-		unlock()
+		(<-locked)()
 		h.want(x, models.MessageSent, "")
 		if d := cmp.Diff([]string{"x"}, h.page.sent()); d != "" {
 			t.Error(d)
