@@ -136,13 +136,14 @@ func TestBridge(t *testing.T) {
 	p.run(t, "dropped connection", func(t *testing.T) { dropped(t, s, p) })
 	p.run(t, "lookup", func(t *testing.T) { lookup(t, p) })
 	p.run(t, "door", func(t *testing.T) { door(t, p) })
-	p.run(t, "restricted", func(t *testing.T) { // last: it stays so for an hour
+	p.run(t, "restricted", func(t *testing.T) { // stays so for an hour
 		before := time.Now().Unix()
 		_, fail := call[browser.Sent](p, "send", m{"id": newID(), "chat": "6281100000005@c.us", "kind": "text", "body": "x"})
 		if fail == nil || fail.Code != "RESTRICTED" || fail.Until < before+3500 {
 			t.Errorf("error %+v, want RESTRICTED until in an hour", fail)
 		}
 	})
+	p.run(t, "abilities gone", func(t *testing.T) { abilitiesGone(t, s, p) }) // for good
 }
 
 func sendText(t *testing.T, s *sandbox.Server, p *page) {
@@ -401,6 +402,52 @@ func door(t *testing.T, p *page) {
 	}
 	if p.eval(`Object.keys(window).includes("kurir")`) != "false" {
 		t.Error("the door shows among the page's globals")
+	}
+}
+
+// abilitiesGone takes exports away, as a new build of WhatsApp Web does: only what needs them stops.
+func abilitiesGone(t *testing.T, s *sandbox.Server, p *page) {
+	gone := [][2]string{
+		{"WAWebDBMessageFindLocal", "msgFindBefore"}, {"WAWebDBMessageFindLocal", "msgFindByDirection"},
+		{"WAWebQueryExistsJob", "queryWidExists"}, {"WAWebApiContact", "lidPnCache"}, {"WAWebBlocklistCollection", "BlocklistCollection"},
+	}
+	for _, g := range gone {
+		_, err := s.SetFault(sandbox.Fault{Name: sandbox.FaultPage, Account: owner, Page: "remove_export", Args: map[string]any{"module": g[0], "export": g[1]}})
+		check(t, err)
+	}
+	p.eval(fmt.Sprintf(`(async()=>{while(importNamespace(%q)[%q])await new Promise(r=>setTimeout(r,5))})()`, gone[4][0], gone[4][1]))
+	probe := must[map[string]browser.Capability](p, "probe", nil)
+	for name, c := range probe {
+		if want := !slices.Contains([]string{"messages", "number_check", "lid"}, name); c.OK != want {
+			t.Errorf("%s: %+v, want ok %v", name, c, want)
+		}
+	}
+	if !strings.Contains(probe["number_check"].Detail, "queryWidExists") {
+		t.Errorf("number_check says %q, want the name of what is missing", probe["number_check"].Detail)
+	}
+	must[browser.Sent](p, "send", m{"id": newID(), "chat": peer + "@c.us", "kind": "text", "body": "masih bisa"})
+	if list := must[[]browser.Message](p, "messages", m{"chat": peer + "@c.us", "limit": 3}); len(list) != 3 || list[2].Body != "masih bisa" {
+		t.Errorf("messages from memory: %+v", list)
+	}
+	if c := must[[]browser.Contact](p, "contacts", nil); len(c) == 0 {
+		t.Error("no contacts")
+	}
+}
+
+// TestPasskey lets WhatsApp ask for a passkey while linking.
+func TestPasskey(t *testing.T) {
+	s := world(t, sandbox.PhoneSpec{})
+	f, err := s.SetFault(sandbox.Fault{Name: sandbox.FaultPasskey, Account: owner})
+	check(t, err)
+	p := openPage(t, openBrowser(t, t.TempDir(), s.ChromiumArgs()))
+	e := p.wait("qr", func(e event) bool { return e.Type == "qr" })
+	var qr struct{ Text string }
+	check(t, json.Unmarshal(e.Data, &qr))
+	check(t, s.Scan(owner, qr.Text))
+	p.wait("a passkey is asked for", func(e event) bool { return e.Type == "state" && strings.Contains(string(e.Data), `"passkey":true`) })
+	s.ClearFault(f)
+	if st := ready(t, p); st.Passkey {
+		t.Error("the passkey is still asked for on a linked page")
 	}
 }
 
