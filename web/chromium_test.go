@@ -29,7 +29,7 @@ func openChromium(t *testing.T, width int, mobile bool) *rod.Page {
 		t.Fatal(err)
 	}
 	l := launcher.New().Bin(binary).Leakless(false).NoSandbox(os.Geteuid() == 0).Set("lang", "en-US").
-		Set("force-colour-profile", "srgb").UserDataDir(t.TempDir())
+		UserDataDir(t.TempDir())
 	u, err := l.Launch()
 	if err != nil {
 		t.Fatal(err)
@@ -45,7 +45,7 @@ func openChromium(t *testing.T, width int, mobile bool) *rod.Page {
 		}
 		l.Cleanup()
 	})
-	page := b.MustPage("about:blank").Timeout(time.Minute)
+	page := b.MustPage("about:blank").Timeout(3 * time.Minute)
 	resize(page, width, mobile)
 	watchLog(t, page)
 	return page
@@ -237,8 +237,6 @@ func states() []View {
 // TestEveryPageFits opens each page in both languages, on a phone and on a desk, by day and by night.
 func TestEveryPageFits(t *testing.T) {
 	d := newDesk(t, states()...)
-	d.instances.showQR("inst_2", qrOne, 48*time.Second)
-	d.instances.showQR("inst_3", qrTwo, 17*time.Second)
 	page := openChromium(t, 360, true)
 	page.MustEval(`() => { window.alert = () => document.title = 'hacked' }`)
 
@@ -254,12 +252,17 @@ func TestEveryPageFits(t *testing.T) {
 		}
 		resize(page, look.width, look.width < 500)
 		if err := (proto.EmulationSetEmulatedMedia{Features: []*proto.EmulationMediaFeature{
-			{Name: "prefers-colour-scheme", Value: look.scheme}, {Name: "prefers-reduced-motion", Value: "reduce"},
+			{Name: "prefers-color-scheme", Value: look.scheme}, //nolint:misspell // the browser's word
+			{Name: "prefers-reduced-motion", Value: "reduce"},
 		}}).Call(page); err != nil {
 			t.Fatal(err)
 		}
 		page.MustSetCookies(&proto.NetworkCookieParam{Name: languageCookie, Value: look.language, URL: d.server.URL})
 		page.MustNavigate(d.server.URL).MustWaitLoad()
+		ground := page.MustEval(`() => getComputedStyle(document.body).backgroundColor`).Str()
+		if want := map[string]string{"light": "rgb(246, 246, 243)", "dark": "rgb(18, 20, 19)"}[look.scheme]; ground != want {
+			t.Errorf("%s: the page is painted on %s, want %s", name, ground, want)
+		}
 		see("signin")
 		page.MustElement("#token").MustInput("wrong")
 		page.MustElement("form.card button").MustClick()
@@ -277,6 +280,8 @@ func TestEveryPageFits(t *testing.T) {
 		page.MustElement("#delete-inst_1[open]")
 		see("list-delete")
 		for _, v := range states() {
+			d.instances.showQR("inst_2", qrOne, 48*time.Second)
+			d.instances.showQR("inst_3", qrTwo, 17*time.Second)
 			page.MustNavigate(d.server.URL + "/instances/" + v.ID).MustWaitLoad()
 			page.MustElement("#panel > *")
 			if v.ID == "inst_2" {
