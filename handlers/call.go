@@ -87,11 +87,16 @@ func (s *server) writeLine(c *call) {
 
 func (c *call) ctx() context.Context { return c.Request.Context() }
 
-// codeOf is problem.CodeOf, but a caller who went away is no error of ours.
+// codeOf is problem.CodeOf, but a caller who went away is no error of ours, and a time limit has a name.
 func codeOf(c *call, err error) problem.Code {
 	code := problem.CodeOf(err)
-	if code == problem.Internal && c.ctx().Err() != nil && (errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)) {
+	switch {
+	case code != problem.Internal:
+		return code
+	case errors.Is(err, context.Canceled) && c.ctx().Err() != nil:
 		return problem.Unavailable
+	case errors.Is(err, context.DeadlineExceeded):
+		return problem.PageTimeout
 	}
 	return code
 }

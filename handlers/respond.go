@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"log/slog"
 	"net/http"
 	"strconv"
 	"strings"
@@ -86,11 +87,14 @@ func (s *server) respond(c *call, r reply, err error) {
 func (s *server) explain(c *call, err error, indonesian bool) (int, envelope) {
 	code := codeOf(c, err)
 	entry := problem.Lookup(code)
-	if entry.Status >= http.StatusInternalServerError {
-		s.Log.Error("call failed", "request", c.request, "path", c.FullPath(), "instance", c.line.InstanceID, "code", code, "err", err)
-	} else {
-		s.Log.Debug("call refused", "request", c.request, "path", c.FullPath(), "instance", c.line.InstanceID, "err", err)
+	level := slog.LevelDebug
+	switch {
+	case code == problem.Internal:
+		level = slog.LevelError
+	case entry.Status >= http.StatusInternalServerError && code != problem.InstanceNotReady:
+		level = slog.LevelWarn
 	}
+	s.Log.Log(c.ctx(), level, "call refused", "request", c.request, "path", c.FullPath(), "instance", c.line.InstanceID, "code", code, "err", err)
 	e := envelope{Code: string(code), Message: entry.EN, RequestID: c.request}
 	if indonesian {
 		e.Message = entry.ID

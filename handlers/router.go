@@ -2,6 +2,7 @@ package handlers
 
 import (
 	"net/http"
+	"path"
 	"strings"
 
 	"github.com/gin-gonic/gin"
@@ -47,13 +48,25 @@ func (s *server) router() http.Handler {
 
 	r.NoMethod(s.handle("", fail(problem.MethodNotAllowed)))
 	r.NoRoute(s.otherPath)
-	return r
+	return tidy(r)
+}
+
+// tidy takes /wa/send/ and //wa/send, which is what a base URL with a slash at its end makes, for /wa/send. A
+// redirect would lose the body.
+func tidy(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if p := path.Clean(r.URL.Path); p != r.URL.Path && (strings.HasPrefix(p, "/wa/") || strings.HasPrefix(p, "/v1/")) {
+			r = r.Clone(r.Context())
+			r.URL.Path, r.URL.RawPath = p, ""
+		}
+		next.ServeHTTP(w, r)
+	})
 }
 
 // otherPath gives everything that is not the API's to the console.
 func (s *server) otherPath(g *gin.Context) {
-	path := g.Request.URL.Path
-	if s.Console == nil || strings.HasPrefix(path, "/wa/") || strings.HasPrefix(path, "/v1/") {
+	p := g.Request.URL.Path
+	if s.Console == nil || strings.HasPrefix(p, "/wa/") || strings.HasPrefix(p, "/v1/") {
 		s.handle("", fail(problem.NotFound))(g)
 		return
 	}

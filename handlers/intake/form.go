@@ -2,6 +2,7 @@ package intake
 
 import (
 	"bufio"
+	"bytes"
 	"errors"
 	"io"
 	"mime"
@@ -195,8 +196,13 @@ func unhex(c byte) byte {
 
 // multipart reads multipart/form-data. A part with a file name is the file, whatever its field is called.
 func (p *parser) multipart(br *bufio.Reader, boundary string) error {
-	if boundary == "" {
-		return syntaxError("the Content-Type has no boundary")
+	if boundary == "" { // the header was written by hand; the body begins with it
+		head, _ := br.Peek(maxName)
+		line, _, ok := bytes.Cut(head, []byte("\r\n"))
+		if !ok || len(line) < 3 || !bytes.HasPrefix(line, []byte("--")) {
+			return syntaxError("the Content-Type has no boundary")
+		}
+		boundary = string(line[2:])
 	}
 	mr := multipart.NewReader(br, boundary)
 	for {

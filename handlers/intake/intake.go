@@ -12,6 +12,7 @@ import (
 	"io"
 	"mime"
 	"slices"
+	"strings"
 
 	"kurir/problem"
 )
@@ -129,9 +130,6 @@ type parser struct {
 }
 
 func (p *parser) read(br *bufio.Reader, contentType string) error {
-	if mediaType, params, err := mime.ParseMediaType(contentType); err == nil && mediaType == "multipart/form-data" {
-		return p.multipart(br, params["boundary"])
-	}
 	if bom, _ := br.Peek(3); string(bom) == "\xef\xbb\xbf" {
 		_, _ = br.Discard(3)
 	}
@@ -143,6 +141,9 @@ func (p *parser) read(br *bufio.Reader, contentType string) error {
 		return err
 	case c == '{':
 		return p.json(br)
+	case strings.HasPrefix(strings.ToLower(contentType), "multipart/form-data"):
+		_, params, _ := mime.ParseMediaType(contentType)
+		return p.multipart(br, params["boundary"])
 	case c == '[' || c == '"':
 		return syntaxError("the JSON must be an object")
 	}

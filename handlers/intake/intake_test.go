@@ -78,6 +78,8 @@ func TestShapes(t *testing.T) {
 		{"data = something else", formType, "data=1&" + form},
 		{"multipart fields", mpFieldsType, mpFields},
 		{"multipart data", mpDataType, mpData},
+		{"multipart, boundary forgotten", "multipart/form-data", mpFields},
+		{"JSON sent as multipart", "multipart/form-data; boundary=x", flat},
 		{"last one wins", "", `{"key":"x","key":"k","phone":"62812","body":"y","body":` + mustJSON(want["body"]) + `}`},
 	}
 	for _, tt := range tests {
@@ -151,7 +153,8 @@ func TestBadBodies(t *testing.T) {
 		{"too large in a field nobody reads", "", `{"x":"` + strings.Repeat("a", 2<<20) + `"}`, problem.BodyTooLarge},
 		{"long form name", formType, strings.Repeat("a", 1000) + "=1", problem.BadRequest},
 		{"bad data", formType, "data=" + url.QueryEscape(`{"key":`), problem.BadRequest},
-		{"multipart without boundary", "multipart/form-data", mp, problem.BadRequest},
+		{"multipart without boundary", "multipart/form-data", "key=k", problem.BadRequest},
+		{"multipart without boundary, one line", "multipart/form-data", "--", problem.BadRequest},
 		{"multipart ends early", mpType, mp[:len(mp)-10], problem.BadRequest},
 		{"multipart of another boundary", "multipart/form-data; boundary=x", mp, problem.BadRequest},
 	}

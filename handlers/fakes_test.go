@@ -1,0 +1,298 @@
+package handlers
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net/http"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"kurir/browser"
+	"kurir/fetch"
+	"kurir/models"
+	"kurir/problem"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+const (
+	goodKey    = "kurir_test_0123456789abcdef"
+	otherKey   = "kurir_test_of_another_instance"
+	adminToken = "admin-token-of-the-tests"
+)
+
+// fakeDB keeps what models.DB would keep, in memory.
+type fakeDB struct {
+	mu       sync.Mutex
+	keys     map[string]models.APIKey
+	messages []models.Message
+	lines    []models.AuditEntry
+	lookups  int   // of keys
+	err      error // of every write
+}
+
+func (d *fakeDB) Enqueue(_ context.Context, m models.Message, a models.AuditEntry) (models.Message, bool, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.err != nil {
+		return models.Message{}, false, d.err
+	}
+	for _, old := range d.messages {
+		if m.IdempotencyKey != nil && old.IdempotencyKey != nil && *old.IdempotencyKey == *m.IdempotencyKey {
+			if old.ContentHash != m.ContentHash {
+				return models.Message{}, false, problem.New(problem.IdempotencyConflict, old.ID)
+			}
+			a.Code, a.Target = "REPEATED", old.ID
+			d.lines = append(d.lines, a)
+			return old, true, nil
+		}
+	}
+	m.ID, m.WAID, m.State = models.NewMessageID(), models.NewWAID(), models.MessageQueued
+	m.CreatedAt = time.Date(2026, 11, 23, 1, 2, 3, 0, time.UTC)
+	d.messages = append(d.messages, m)
+	a.Target = m.ID
+	d.lines = append(d.lines, a)
+	return m, false, nil
+}
+
+func (d *fakeDB) MessageByID(_ context.Context, id string) (models.Message, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for _, m := range d.messages {
+		if m.ID == id {
+			return m, nil
+		}
+	}
+	return models.Message{}, problem.New(problem.NotFound, "message "+id)
+}
+
+func (d *fakeDB) Message(ctx context.Context, instanceID, id string) (models.Message, error) {
+	m, err := d.MessageByID(ctx, id)
+	if err == nil && m.InstanceID != instanceID {
+		return models.Message{}, problem.New(problem.NotFound, "message "+id)
+	}
+	return m, err
+}
+
+func (d *fakeDB) KeyByPlain(_ context.Context, plain string) (models.APIKey, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.lookups++
+	if k, ok := d.keys[plain]; ok {
+		return k, nil
+	}
+	return models.APIKey{}, problem.New(problem.Unauthorized, "")
+}
+
+func (d *fakeDB) AppendAudit(_ context.Context, a models.AuditEntry) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.err != nil {
+		return d.err
+	}
+	d.lines = append(d.lines, a)
+	return nil
+}
+
+func (d *fakeDB) Audit(_ context.Context, instanceID string, after int64, limit int) ([]models.AuditEntry, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	var out []models.AuditEntry
+	for i, l := range d.lines {
+		if l.ID = int64(i + 1); l.ID > after && len(out) < limit && (instanceID == "" || l.InstanceID == instanceID) {
+			out = append(out, l)
+		}
+	}
+	return out, nil
+}
+
+func (d *fakeDB) last(t *testing.T) models.Message {
+	t.Helper()
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if len(d.messages) == 0 {
+		t.Fatal("nothing was accepted")
+	}
+	return d.messages[len(d.messages)-1]
+}
+
+// actions lists the audit log as action:code.
+func (d *fakeDB) actions() []string {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	var out []string
+	for _, l := range d.lines {
+		out = append(out, l.Action+":"+l.Code)
+	}
+	return out
+}
+
+// fakeInstances is a set of instances whose states the test sets.
+type fakeInstances struct {
+	mu      sync.Mutex
+	all     []models.Instance
+	status  map[string]browser.Status
+	qr      browser.QR
+	reader  fakeReader
+	calls   []string // what was done to which instance
+	err     error    // of what is done
+	created CreateInstance
+}
+
+func (f *fakeInstances) do(what, id string) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.calls = append(f.calls, what+" "+id)
+	if f.err != nil {
+		return f.err
+	}
+	if !slices.ContainsFunc(f.all, func(in models.Instance) bool { return in.ID == id }) {
+		return problem.New(problem.NotFound, "instance "+id)
+	}
+	return nil
+}
+
+func (f *fakeInstances) Create(_ context.Context, want CreateInstance) (models.Instance, string, error) {
+	f.created = want
+	if f.err != nil {
+		return models.Instance{}, "", f.err
+	}
+	if want.Name == "taken" {
+		return models.Instance{}, "", problem.New(problem.InstanceExists, `name "taken"`)
+	}
+	in := models.Instance{ID: "inst_new", Name: want.Name, Sandbox: want.Sandbox, Region: "ID"}
+	if want.Name == "broken" {
+		return in, "kurir_live_new", problem.New(problem.Unavailable, "")
+	}
+	return in, "kurir_live_new", nil
+}
+
+func (f *fakeInstances) List(context.Context) ([]models.Instance, error) { return f.all, f.err }
+
+func (f *fakeInstances) Get(_ context.Context, id string) (models.Instance, error) {
+	for _, in := range f.all {
+		if in.ID == id {
+			return in, nil
+		}
+	}
+	return models.Instance{}, problem.New(problem.NotFound, "instance "+id)
+}
+
+func (f *fakeInstances) Start(_ context.Context, id string) error   { return f.do("start", id) }
+func (f *fakeInstances) Stop(_ context.Context, id string) error    { return f.do("stop", id) }
+func (f *fakeInstances) Restart(_ context.Context, id string) error { return f.do("restart", id) }
+func (f *fakeInstances) Logout(_ context.Context, id string) error  { return f.do("logout", id) }
+func (f *fakeInstances) Delete(_ context.Context, id string) error  { return f.do("delete", id) }
+
+func (f *fakeInstances) Status(id string) browser.Status {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if st, ok := f.status[id]; ok {
+		return st
+	}
+	return browser.Status{State: browser.StateStopped}
+}
+
+func (f *fakeInstances) QR(string) (browser.QR, bool) { return f.qr, f.qr.Text != "" }
+
+func (f *fakeInstances) PairingCode(_ context.Context, id, phone string) (string, error) {
+	return "ABCD1234", f.do("pair "+phone, id)
+}
+
+func (f *fakeInstances) Reader(id string) (Reader, error) {
+	if f.Status(id).State == browser.StateStopped {
+		return nil, problem.New(problem.InstanceNotReady, string(browser.StateStopped))
+	}
+	return &f.reader, nil
+}
+
+// fakeReader has the lists that the test gives it and notes what it was asked for.
+type fakeReader struct {
+	chats    []browser.Chat
+	messages []browser.Message
+	contacts []browser.Contact
+	err      error
+	chat     string
+	limit    int
+}
+
+func (r *fakeReader) Chats(_ context.Context, limit int) ([]browser.Chat, error) {
+	r.limit = limit
+	return r.chats, r.err
+}
+
+func (r *fakeReader) Messages(_ context.Context, chat string, limit int) ([]browser.Message, error) {
+	r.chat, r.limit = chat, limit
+	return r.messages, r.err
+}
+
+func (r *fakeReader) Contacts(context.Context) ([]browser.Contact, error) { return r.contacts, r.err }
+
+// fakeOutbox settles what is waited for as the test says.
+type fakeOutbox struct {
+	db     *fakeDB
+	mu     sync.Mutex
+	woken  []string
+	settle func(*models.Message) // nil: nothing happens until the caller's time ends
+	waited time.Duration
+}
+
+func (o *fakeOutbox) Wake(id string) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.woken = append(o.woken, id)
+}
+
+func (o *fakeOutbox) Wait(ctx context.Context, id string) (models.Message, error) {
+	deadline, _ := ctx.Deadline()
+	o.waited = time.Until(deadline)
+	m, err := o.db.MessageByID(ctx, id)
+	if err != nil || o.settle == nil {
+		return m, errors.Join(err, context.DeadlineExceeded)
+	}
+	o.settle(&m)
+	return m, nil
+}
+
+// world is everything around the handlers.
+type world struct {
+	db        *fakeDB
+	instances *fakeInstances
+	outbox    *fakeOutbox
+	dir       string
+	deps      Deps
+	handler   http.Handler
+}
+
+// newWorld has two instances, both WORKING, with a key each.
+func newWorld(t testing.TB, change ...func(*world)) *world {
+	t.Helper()
+	w := &world{
+		db: &fakeDB{keys: map[string]models.APIKey{
+			goodKey: {ID: "key_1", InstanceID: "inst_1"}, otherKey: {ID: "key_2", InstanceID: "inst_2"},
+		}},
+		instances: &fakeInstances{
+			all: []models.Instance{{ID: "inst_1", Name: "toko", Region: "ID"}, {ID: "inst_2", Name: "us", Region: "US", Phone: "12025550123"}},
+			status: map[string]browser.Status{
+				"inst_1": {State: browser.StateWorking, Phone: "6281100001234", Pushname: "Toko", WAVersion: "2.3000.1"},
+			},
+		},
+		dir: t.TempDir(),
+	}
+	w.outbox = &fakeOutbox{db: w.db}
+	w.deps = Deps{
+		DB: w.db, Instances: w.instances, Outbox: w.outbox, CheckAdmin: func(token string) bool { return token == adminToken },
+		FilesDir: w.dir, MaxFileBytes: 100_000, Region: "ID", Log: slog.New(slog.DiscardHandler),
+		Fetch: fetch.New(fetch.Config{}),
+	}
+	for _, f := range change {
+		f(w)
+	}
+	w.handler = New(w.deps)
+	return w
+}
