@@ -162,7 +162,7 @@ func TestAPhoneThatRemovesTheDeviceEndsThePage(t *testing.T) {
 func TestRefsEndInIdle(t *testing.T) {
 	short := make([]time.Duration, 6)
 	for i := range short {
-		short[i] = 30 * time.Millisecond
+		short[i] = 300 * time.Millisecond
 	}
 	s := openServer(t, sandbox.Config{RefLifetimes: short})
 	tb := openTab(t, s, t.TempDir(), `

@@ -14,7 +14,7 @@ import { SOCKET_STATE, SOCKET_STREAM } from "./modules/enums";
 import { loadGroups } from "./modules/groups";
 import { onChatstate, onPresence } from "./modules/presence";
 import { device, saveLink } from "./modules/prefs";
-import { onHistory, onMessage, onReceipt } from "./modules/receive";
+import { historyWritten, onHistory, onMessage, onReceipt } from "./modules/receive";
 import { resendPending } from "./modules/send";
 import { wid } from "./modules/ids";
 import { destroyStorage, modelStorage, unlockMessages } from "./store";
@@ -145,13 +145,14 @@ async function sync(): Promise<void> {
 }
 
 async function historyDone(): Promise<void> {
+  await historyWritten;
   await modelStorage.put("sync-state", Date.now(), "history");
   R("WAWebBackendEventBus").BackendEventBus.triggerInitialChatHistorySynced();
   synced();
 }
 
 function synced(): void {
-  if (socket().state !== SOCKET_STATE["CONNECTED"]) return;
+  if (socket().state !== SOCKET_STATE["CONNECTED"] || socket().stream === SOCKET_STREAM["CONNECTED"]) return;
   socket().set({ hasSynced: true, canSend: true, stream: SOCKET_STREAM["CONNECTED"] });
   R("WAWebBackendEventBus").BackendEventBus.triggerMainStreamModeReady();
 }
@@ -182,7 +183,8 @@ async function handle(push: Push): Promise<unknown> {
     case "history": {
       await onHistory(push.args);
       if (push.args.final) await historyDone();
-      else R("WAWebBackendEventBus").BackendEventBus.triggerHistorySyncChunkProcessed();
+      else if (push.args.messages?.length) synced(); // contacts and chats are here: usable
+      R("WAWebBackendEventBus").BackendEventBus.triggerHistorySyncChunkProcessed();
       return undefined;
     }
     case "message": return onMessage(push.args);

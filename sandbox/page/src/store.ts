@@ -9,7 +9,7 @@ export const modelStorage = new Database("model-storage", 1, {
   "group-metadata": { keyPath: "id" },
   // rowId counts down from the newest, so that the newest n of a chat are one getAll; pending is on own messages only
   // that wait for the server.
-  message: { keyPath: "id", indexes: { chat: ["chat", "rowId"], msgId: "msgId", pending: "pending" } },
+  message: { keyPath: "id", indexes: { chat: ["chat", "rowId"], pending: "pending" } },
   "sync-state": {},
 });
 export const signalStorage = new Database("signal-storage", 1, { "signal-meta-store": {} });
@@ -18,7 +18,6 @@ export const mediaStorage = new Database("lru-media-storage-idb", 1, { "lru-medi
 /** A row of the message store. Everything in it survives structuredClone; ids are serialized. */
 export interface MessageRow {
   id: string; // serialized MsgKey
-  msgId: string; // 3EB0…
   chat: string;
   rowId: number; // negative: see newRowId
   pending?: 1;
@@ -70,17 +69,24 @@ const KEYS = {
   pairing: "WAPairingTimestamp",
 } as const;
 
-/** Small values in localStorage, JSON like the real page's. */
+const cache = new Map<string, any>();
+
+/** Small values in localStorage, JSON like the real page's, read once. */
 export const prefs = {
   get(key: keyof typeof KEYS): any {
-    const text = localStorage.getItem(KEYS[key]);
-    return text === null ? undefined : JSON.parse(text);
+    if (!cache.has(key)) {
+      const text = localStorage.getItem(KEYS[key]);
+      cache.set(key, text === null ? undefined : JSON.parse(text));
+    }
+    return cache.get(key);
   },
   set(key: keyof typeof KEYS, value: unknown): void {
+    cache.set(key, value ?? undefined);
     if (value === undefined || value === null) localStorage.removeItem(KEYS[key]);
     else localStorage.setItem(KEYS[key], JSON.stringify(value));
   },
   clear(): void {
+    cache.clear();
     for (const key of Object.values(KEYS)) localStorage.removeItem(key);
   },
 };

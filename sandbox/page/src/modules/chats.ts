@@ -10,7 +10,7 @@ import type { Pushes, WireChat } from "../wire";
 import { unixTime } from "./enums";
 import { chatTitle } from "./getters";
 import { maybeWid, MsgKey, wid, type Wid } from "./ids";
-import { rowToAttributes, systemRow, toPlain } from "./messages";
+import { newestOf, rowToAttributes, systemRow, toPlain } from "./messages";
 import { saveGroups } from "./groups";
 
 class Mute extends BaseModel {
@@ -41,8 +41,18 @@ class SuperChatMsgs extends BaseModel {
 export class Chat extends SuperChatMsgs {
   override onEmptyMRM(): void {}
   title(): string { return chatTitle(this); }
+  /** What goes to disk: the props that are set, without what is derived from the newest message. */
+  stored(): Record<string, unknown> {
+    const { lastReceivedKey: _key, ...attributes } = this.attributes;
+    return attributes;
+  }
   getCollection(): any { return R("WAWebChatCollection").ChatCollection; }
   getGroupMetadataCollection(): any { return R("WAWebGroupMetadataCollection").default; }
+  /** The chat's row has a newer message than what was read from it. */
+  forgetNewest(): void {
+    this.__x_lastReceivedKey = undefined;
+    if (this.__x_msgs) this.__x_msgs.add(newestOf(this), { silent: true });
+  }
   canPin(): boolean { return true; }
   canArchive(): boolean { return true; }
   isTrusted(): boolean { return true; }
@@ -65,7 +75,14 @@ defineModel(Chat, {
   lazy: {
     contact: (self) => R("WAWebContactCollection").ContactCollection.gadd(self.id, { silent: true }),
     presence: (self) => R("WAWebPresenceCollection").PresenceCollection.gadd(self.id, { silent: true }),
-    msgs: (self) => new (R("WAWebChatMsgsCollection").ChatMsgsCollection)(undefined, { parent: self }),
+    msgs: (self) => {
+      const last = newestOf(self);
+      return new (R("WAWebChatMsgsCollection").ChatMsgsCollection)(last && [last], { parent: self });
+    },
+    lastReceivedKey: (self) => {
+      const last = lastRows.get(String(self.id));
+      return last && MsgKey.fromString(last.id);
+    },
     mute: (self) => Object.assign(new Mute({ id: self.id, expiration: self.muteExpiration }), { parent: self, __childName: "mute" }),
     promises: () => ({}),
   },
@@ -107,20 +124,18 @@ function rowOf(c: WireChat): ChatRow {
   };
 }
 
-function attributesOf({ last, accountLid, ...row }: ChatRow): Record<string, unknown> {
-  return { ...row, id: wid(row.id), accountLid: maybeWid(accountLid), lastReceivedKey: last && MsgKey.fromString(last.id) };
+function attributesOf({ last: _last, accountLid, ...row }: ChatRow): Record<string, unknown> {
+  return { ...row, id: wid(row.id), accountLid: maybeWid(accountLid) };
 }
 
 function show(rows: ChatRow[]): void {
   for (const row of rows) lastRows.set(row.id, row.last);
   const { ChatCollection } = R("WAWebChatCollection");
   ChatCollection.add(rows.map(attributesOf), { merge: true });
-  const last = rows.filter((row) => row.last).map((row) => rowToAttributes(row.last!));
-  for (const msg of R("WAWebMsgCollection").MsgCollection.add(last, { silent: true })) ChatCollection.get(msg.id.remote)?.msgs.add(msg, { silent: true });
   ChatCollection.trigger("sort", ChatCollection);
 }
 
-/** Brings all chats into memory, each with its newest message. */
+/** Brings all chats into memory. The newest message of each is made when somebody looks: see chat.msgs. */
 export async function loadChats(): Promise<void> {
   show(await modelStorage.getAll("chat"));
 }
@@ -135,8 +150,7 @@ export async function saveChats(chats: WireChat[]): Promise<void> {
 
 /** The row of a chat as it is in memory. */
 export function chatRow(chat: any): ChatRow {
-  const { lastReceivedKey: _key, ...attributes } = chat.serialize();
-  return { ...toPlain(attributes), last: lastRows.get(String(chat.id)) } as ChatRow;
+  return { ...toPlain(chat.stored()), last: lastRows.get(String(chat.id)) } as ChatRow;
 }
 
 /** Changes a chat in memory and on disk. */

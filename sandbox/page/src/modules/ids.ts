@@ -14,11 +14,11 @@ export class Wid {
     const at = serialized.lastIndexOf("@");
     if (at < 0) throw new Error(`wid error: invalid wid ${serialized}`);
     const server = serialized.slice(at + 1);
+    const colon = serialized.indexOf(":");
     this.server = SERVERS[server] ?? server;
-    const [user, device] = serialized.slice(0, at).split(":");
-    this.user = user!;
-    if (device !== undefined) this.device = Number(device);
-    this._serialized = `${this.user}${this.device === undefined ? "" : ":" + this.device}@${this.server}`;
+    this.user = serialized.slice(0, colon < 0 ? at : colon);
+    if (colon >= 0) this.device = Number(serialized.slice(colon + 1, at));
+    this._serialized = server === this.server ? serialized : `${serialized.slice(0, at)}@${this.server}`;
   }
 
   toString(): string { return this._serialized; }
@@ -74,9 +74,8 @@ export function wid(serialized: string): Wid {
   let known = interned.get(serialized);
   if (!known) {
     known = new Wid(serialized);
-    known = interned.get(known._serialized) ?? known;
+    if (known._serialized !== serialized) known = wid(known._serialized);
     interned.set(serialized, known);
-    interned.set(known._serialized, known);
   }
   return known;
 }

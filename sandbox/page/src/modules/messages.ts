@@ -69,7 +69,7 @@ const STORED_SET = new Set(STORED.split(" "));
 export function toRow(attributes: Record<string, any>): MessageRow {
   const plain = toPlain(attributes);
   const key = MsgKey.from(attributes["id"]);
-  const row: any = { id: key._serialized, msgId: key.id, chat: key.remote._serialized, rowId: attributes["rowId"] ?? newRowId(attributes["t"]) };
+  const row: any = { id: key._serialized, chat: key.remote._serialized, rowId: attributes["rowId"] ?? newRowId(attributes["t"]) };
   for (const name in plain) if (STORED_SET.has(name) || WID_FIELDS.includes(name)) row[name] = plain[name];
   if (key.fromMe && row.ack === ACK.CLOCK && !row.isSendFailure && !isSystemType(row.type)) row.pending = 1;
   return row;
@@ -82,7 +82,7 @@ export function withRowId(attributes: Record<string, any>): Record<string, any> 
 
 /** The attributes of a message from its row. */
 export function rowToAttributes(row: MessageRow): Record<string, any> {
-  const { msgId: _id, chat: _chat, pending: _pending, ...rest } = row;
+  const { chat: _chat, pending: _pending, ...rest } = row;
   const attributes: Record<string, any> = { ...rest, id: MsgKey.fromString(row.id) };
   for (const name of WID_FIELDS) if (attributes[name]) attributes[name] = wid(attributes[name]);
   if (attributes["mentionedJidList"]) attributes["mentionedJidList"] = attributes["mentionedJidList"].map((s: string) => wid(s));
@@ -94,19 +94,41 @@ export function systemRow(chat: string, type: string, subtype = "encrypt"): Mess
   const me = R("WAWebUserPrefsMeUser").getMeUser();
   const t = unixTime();
   const id = new MsgKey({ fromMe: false, remote: chat, id: MsgKey.newId() });
-  return { id: id._serialized, msgId: id.id, chat, rowId: newRowId(t), from: chat, to: me._serialized, type, subtype, t, ack: undefined as unknown as number };
+  return { id: id._serialized, chat, rowId: newRowId(t), from: chat, to: me._serialized, type, subtype, t, ack: undefined as unknown as number };
+}
+
+/** The newest message of a chat, made from the chat's row when it is not in memory yet. */
+export function newestOf(chat: any): any {
+  const row = lastRows.get(String(chat.id));
+  return row && R("WAWebMsgCollection").MsgCollection.get(row.id);
 }
 
 class MsgCollectionImpl extends BaseCollection {
   static override model = Msg;
 
+  // The newest message of every chat counts as in memory, although its model is made on first use.
+  override get(id: any): any {
+    const known = super.get(id);
+    if (known || id === undefined || id === null) return known;
+    const key = String(id);
+    const row = lastRows.get(key.split("_", 2)[1]!);
+    return row?.id === key ? this.#make(row) : undefined;
+  }
+
+  #make(row: MessageRow): any {
+    const msg = new Msg(rowToAttributes(row), { collection: this });
+    this._index.set(row.id, msg);
+    this._models.push(msg);
+    return msg;
+  }
+
   /** Shows messages that are new to the page, whoever wrote them. The rows are on disk when it resolves. */
   async processMultipleMessages(_chat: unknown, messages: any[], _options?: unknown, _origin?: unknown, _extra?: unknown): Promise<any[]> {
     const shown = messages.filter((m) => !this.get(m.id));
     if (!shown.length) return [];
-    const placed = shown.map(withRowId);
-    await storeMessages(placed.map((m) => toRow(m)));
-    return placed.map((m) => showNew(m));
+    const models = shown.map((m) => showNew(withRowId(m)));
+    await storeMessages(models.map((m) => toRow(m.attributes)));
+    return models;
   }
 
   /** Messages by key, from memory or disk. */
@@ -128,6 +150,7 @@ class MsgCollectionImpl extends BaseCollection {
 
 export class ChatMsgsCollection extends Collection {
   static override model = Msg;
+  static override comparator = (a: any, b: any) => b.rowId - a.rowId; // oldest first
   declare loadAroundPromise?: Promise<unknown>;
 
   override initialize(): void {
@@ -157,7 +180,7 @@ function chatRowWith(row: MessageRow): ChatRow[] {
   return chat ? [chatRow(chat)] : [];
 }
 
-function newestPerChat(rows: MessageRow[]): MessageRow[] {
+export function newestPerChat(rows: MessageRow[]): MessageRow[] {
   const newest = new Map<string, MessageRow>();
   for (const row of rows) if (!((newest.get(row.chat)?.rowId ?? Infinity) < row.rowId)) newest.set(row.chat, row);
   return [...newest.values()];
@@ -236,7 +259,7 @@ async function loadEarlier(chat: any): Promise<any[]> {
   const rows = await messageRows(String(chat.id), 50, await rowIdOf(first?.id), "before");
   if (!rows.length) chat.msgs.msgLoadState.noEarlierMsgs = true;
   const models = R("WAWebMsgCollection").MsgCollection.add(rows.map(rowToAttributes), { silent: true });
-  return chat.msgs.add(models, { at: 0 });
+  return chat.msgs.add(models);
 }
 
 function isMediaOf(kind: string): (row: MessageRow) => boolean {

@@ -3,13 +3,13 @@
 
 import { define, R } from "../base/loader";
 import { comms } from "../comms";
-import { modelStorage } from "../store";
+import { lastRows, modelStorage } from "../store";
 import type { Pushes, WireMessage } from "../wire";
 import { saveChats, updateChat } from "./chats";
 import { saveContacts } from "./contacts";
 import { ACK, isSystemType, unixTime } from "./enums";
 import { MsgKey, wid } from "./ids";
-import { storeMessages, toRow, updateMessage } from "./messages";
+import { newestPerChat, storeMessages, toRow, updateMessage } from "./messages";
 
 const ACK_OF = { delivery: ACK.RECEIVED, read: ACK.READ, played: ACK.PLAYED };
 
@@ -64,19 +64,16 @@ export async function onHistory(push: Pushes["history"]): Promise<void> {
   if (push.messages?.length) await storeHistory(push.messages);
 }
 
+/** One write is under way while the next piece is read. */
+export let historyWritten: Promise<void> = Promise.resolve();
+
 async function storeHistory(messages: WireMessage[]): Promise<void> {
   const rows = messages.map((m) => toRow(attributesOf(m)));
-  await storeMessages(rows);
-  const { ChatCollection } = R("WAWebChatCollection");
-  const { MsgCollection } = R("WAWebMsgCollection");
-  const newest = new Map(messages.map((m) => [m.chat, m] as const));
-  for (const m of messages) if (m.t >= newest.get(m.chat)!.t) newest.set(m.chat, m);
-  for (const m of newest.values()) {
-    const chat = ChatCollection.get(m.chat);
-    if (!chat || (chat.msgs.last()?.t ?? 0) > m.t) continue;
-    const [msg] = MsgCollection.add({ ...attributesOf(m), rowId: rows.find((r) => r.msgId === m.id)!.rowId }, { silent: true });
-    chat.msgs.add(msg, { silent: true });
-    chat.set({ lastReceivedKey: msg.id }, { silent: true });
+  await historyWritten;
+  historyWritten = storeMessages(rows);
+  for (const row of newestPerChat(rows)) {
+    const chat = R("WAWebChatCollection").ChatCollection.get(row.chat);
+    if (chat && lastRows.get(row.chat) === row) chat.forgetNewest();
   }
 }
 
@@ -118,8 +115,8 @@ async function groupReceipt(receipt: any): Promise<void> {
     groupReceipts.set(id, seen);
     seen.set(String(receipt.participant), Math.max(receipt.ack, seen.get(String(receipt.participant)) ?? 0));
     if (seen.size < others) continue;
-    const rows = await modelStorage.read("message", (s) => s.index("msgId").getAll(id));
-    for (const row of rows) await raiseAck(row.id, Math.min(...seen.values()));
+    // The participant in the key is whichever of our two addresses the sender chose.
+    for (const me of R("WAWebUserPrefsMeUser").getMePNandLIDWids()) await raiseAck(`true_${receipt.from}_${id}_${me}`, Math.min(...seen.values()));
   }
 }
 
