@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/go-rod/rod/lib/proto"
+	"github.com/google/go-cmp/cmp"
 
 	"kurir/browser"
 	"kurir/sandbox"
@@ -109,7 +110,9 @@ func inbox(t testing.TB, s *sandbox.Server, number, id string) sandbox.Received 
 type m map[string]any
 
 func TestBridge(t *testing.T) {
-	s := world(t, sandbox.PhoneSpec{Contacts: 20, Chats: 10, Messages: 200, Seed: 1, AddressBook: []sandbox.WireContact{{WID: peer, Name: "Siti"}}})
+	s := world(t, sandbox.PhoneSpec{Contacts: 20, Chats: 10, Messages: 200, Seed: 1, AddressBook: []sandbox.WireContact{
+		{WID: peer, Name: "Siti"}, {WID: "6281234500003", Name: "Toko \"Maju\"", IsBusiness: true}, {WID: "6281234500004", Pushname: "asing"},
+	}})
 	b := openBrowser(t, t.TempDir(), s.ChromiumArgs())
 	p := openPage(t, b)
 	st := link(t, s, p)
@@ -285,6 +288,31 @@ func lists(t *testing.T, p *page) {
 	if i := slices.IndexFunc(contacts, func(c browser.Contact) bool { return c.Phone == peer }); i < 0 || contacts[i].Name != "Siti" || !contacts[i].IsMyContact || contacts[i].LID == "" {
 		t.Errorf("%d contacts, the peer at %d", len(contacts), i)
 	}
+	if diff := cmp.Diff(contacts, columns(t, p)); diff != "" {
+		t.Errorf("contacts in columns differ:\n%s", diff)
+	}
+}
+
+// columns reads contacts in columns.
+func columns(t *testing.T, p *page) []browser.Contact {
+	t.Helper()
+	c := must[struct {
+		WID, Phone, LID, Name, Pushname []string
+		Flags                           string
+	}](p, "contacts", m{"columns": true})
+	list := make([]browser.Contact, len(c.WID))
+	for i, wid := range c.WID {
+		phone := c.Phone[i]
+		if number, isNumber := strings.CutSuffix(wid, "@c.us"); isNumber {
+			phone = number
+		}
+		f := c.Flags[i] - '0'
+		list[i] = browser.Contact{
+			WID: wid, Phone: phone, LID: c.LID[i], Name: c.Name[i], Pushname: c.Pushname[i],
+			IsBusiness: f&1 != 0, IsMyContact: f&2 != 0, Blocked: f&4 != 0,
+		}
+	}
+	return list
 }
 
 func incoming(t *testing.T, s *sandbox.Server, p *page) {

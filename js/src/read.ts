@@ -167,6 +167,23 @@ export function listContacts(): Any[] {
   return out;
 }
 
+/**
+ * The same in columns: less than half the bytes for twenty thousand contacts, and no key is escaped and parsed twenty
+ * thousand times. phone is "" where it is the digits of wid; flags has a digit per contact: 1 business, 2 mine, 4 blocked.
+ */
+export function contactColumns(): Any {
+  const list = listContacts();
+  const column = (name: string): string[] => list.map((c) => c[name] ?? "");
+  return {
+    wid: column("wid"),
+    phone: list.map((c) => (isPn(c.wid) ? "" : (c.phone ?? ""))),
+    lid: column("lid"),
+    name: column("name"),
+    pushname: column("pushname"),
+    flags: list.map((c) => (c.is_business ? 1 : 0) + (c.is_my_contact ? 2 : 0) + (c.blocked ? 4 : 0)).join(""),
+  };
+}
+
 /** In the phone's address book: type "in" and a name; isAddressBookContact (0 or 1) on builds that keep it. */
 function isMine(c: Any, name: string): boolean {
   const flag = c.__x_isAddressBookContact ?? c.isAddressBookContact;
