@@ -78,7 +78,7 @@ self.addEventListener("message", async (e) => (e.ports[0] ?? self).postMessage(a
 self.addEventListener("connect", (e) => { e.ports[0].onmessage = async () => e.ports[0].postMessage(await info()); });`
 
 // fakeWeb serves an empty page at every path, and what its requests looked like at /headers.
-func fakeWeb(t *testing.T) string {
+func fakeWeb(t testing.TB) string {
 	t.Helper()
 	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch r.URL.Path {
@@ -97,7 +97,7 @@ func fakeWeb(t *testing.T) string {
 }
 
 // testConfig is a Config for the fake page in a profile of its own.
-func testConfig(t *testing.T, url string) Config {
+func testConfig(t testing.TB, url string) Config {
 	t.Helper()
 	binary, err := FindChromium(os.Getenv("KURIR_CHROMIUM"))
 	if err != nil {

@@ -63,7 +63,7 @@ func launch(ctx context.Context, o launchOptions) (*chromium, error) {
 	}
 	c := &chromium{tempDir: o.TempDir, exited: make(chan struct{}), log: o.Log, stderr: &stderrLog{log: o.Log}}
 	p := newPipe(ends.answersR, ends.commandsW, o.Log)
-	cmd := exec.Command(o.Binary, flags(o)...) //nolint:noctx // its life is the session's: ended by close and kill, as a group
+	cmd := exec.Command(o.Binary, flags(o)...) //nolint:noctx,gosec // its life is the session's: ended by close and kill, as a group
 	cmd.Env = environment(o)
 	cmd.ExtraFiles = []*os.File{ends.commandsR, ends.answersW} // fd 3 and fd 4 of the child
 	cmd.Stderr = c.stderr
@@ -162,7 +162,7 @@ func awaitGroup(pgid int) {
 func groupRuns(pgid int) bool {
 	stats, _ := filepath.Glob("/proc/[0-9]*/stat") // the pattern is fixed and valid
 	for _, path := range stats {
-		stat, err := os.ReadFile(path)
+		stat, err := os.ReadFile(path) //nolint:gosec // of /proc
 		if err != nil {
 			continue // ended meanwhile
 		}

@@ -50,6 +50,9 @@ func (e *fakeEngine) load(ctx context.Context) error {
 	if !e.set.silent {
 		e.tellLocked("state", e.state)
 	}
+	if e.state.Socket == "UNPAIRED" {
+		e.tellLocked("qr", map[string]any{"text": "ref", "ttl_ms": 60_000})
+	}
 	return nil
 }
 
@@ -134,8 +137,8 @@ func (e *fakeEngine) freeze() {
 
 // machine is a session over fake engines, in a synctest bubble.
 type machine struct {
-	*testing.T
 	*Session
+	t       *testing.T
 	mu      sync.Mutex
 	set     fakeSet
 	engines []*fakeEngine
@@ -155,20 +158,22 @@ func inMachine(t *testing.T, set fakeSet, test func(m *machine)) {
 	t.Helper()
 	dir := t.TempDir()
 	synctest.Test(t, func(t *testing.T) {
-		m := &machine{T: t, set: set}
+		m := &machine{t: t, set: set}
 		m.Session = New(Config{ProfileDir: dir, URL: "https://web.whatsapp.com/", Log: slog.New(slog.DiscardHandler)})
-		m.Session.open = m.engineFor
+		m.open = m.engineFor
 		if err := m.Start(t.Context()); err != nil {
 			t.Fatal(err)
 		}
+		defer func() {
+			if err := m.Stop(context.Background()); err != nil {
+				t.Error(err)
+			}
+			if st := m.Status(); st.State != StateStopped {
+				t.Errorf("after Stop: %+v", st)
+			}
+		}()
 		synctest.Wait()
 		test(m)
-		if err := m.Stop(context.Background()); err != nil {
-			t.Error(err)
-		}
-		if st := m.Status(); st.State != StateStopped {
-			t.Errorf("after Stop: %+v", st)
-		}
 	})
 }
 
@@ -203,11 +208,11 @@ func (m *machine) launches() int {
 
 // want waits d of the bubble's time and checks the state and a part of its reason.
 func (m *machine) want(d time.Duration, state State, reason string) {
-	m.Helper()
+	m.t.Helper()
 	time.Sleep(d)
 	synctest.Wait()
 	if st := m.Status(); st.State != state || !strings.Contains(st.Reason, reason) {
-		m.Fatalf("state %s (%s), want %s (…%s…)", st.State, st.Reason, state, reason)
+		m.t.Fatalf("state %s (%s), want %s (…%s…)", st.State, st.Reason, state, reason)
 	}
 }
 
@@ -223,14 +228,14 @@ func TestFromQRToWorking(t *testing.T) {
 		m.engine().tell("qr", map[string]any{"text": "a,b,c,d,e", "ttl_ms": 20_000})
 		m.want(0, StateScanQR, "")
 		if qr, ok := m.QR(); !ok || qr.Text != "a,b,c,d,e" || time.Until(qr.Expires) != 20*time.Second {
-			m.Errorf("QR %+v %v", qr, ok)
+			m.t.Errorf("QR %+v %v", qr, ok)
 		}
 		if code := problem.CodeOf(m.send("x")); code != problem.InstanceNotReady || m.engine().count("send") != 0 {
-			m.Errorf("send at the QR code: %s", code)
+			m.t.Errorf("send at the QR code: %s", code)
 		}
 		m.want(20*time.Second, StateScanQR, "")
 		if _, ok := m.QR(); ok {
-			m.Error("an expired code is shown")
+			m.t.Error("an expired code is shown")
 		}
 		m.engine().tell("state", with(atQR, func(p *pageState) { p.Passkey = true }))
 		m.want(0, StatePasskeyRequired, "passkey")
@@ -243,10 +248,10 @@ func TestFromQRToWorking(t *testing.T) {
 		m.engine().mu.Unlock()
 		m.want(200*time.Millisecond, StateWorking, "")
 		if st := m.Status(); st.Phone != "62812" || st.LID != "5@lid" || !st.Capabilities[capabilitySend].OK {
-			m.Errorf("status %+v", st)
+			m.t.Errorf("status %+v", st)
 		}
 		if err := m.send("x"); err != nil {
-			m.Error(err)
+			m.t.Error(err)
 		}
 	})
 }
@@ -261,7 +266,7 @@ func TestALinkThatCannotBeProvenIsSavedByClosing(t *testing.T) {
 		first := m.engine()
 		m.want(2*time.Second, StateWorking, "")
 		if first.ending() != "closed" || m.launches() != 2 {
-			m.Errorf("first Chromium %q, %d launches", first.ending(), m.launches())
+			m.t.Errorf("first Chromium %q, %d launches", first.ending(), m.launches())
 		}
 	})
 }
@@ -277,10 +282,10 @@ func TestDegraded(t *testing.T) {
 		m.want(m.timing.grace-time.Millisecond, StateWorking, "")
 		m.want(time.Millisecond, StateDegraded, "stream DISCONNECTED")
 		if code := problem.CodeOf(m.send("x")); code != problem.InstanceNotReady {
-			m.Errorf("send without a connection: %s", code)
+			m.t.Errorf("send without a connection: %s", code)
 		}
-		if _, err := m.Session.Messages(m.Context(), "1@c.us", 1); err != nil && problem.CodeOf(err) != problem.PageError {
-			m.Errorf("reads go on: %v", err)
+		if _, err := m.Messages(m.t.Context(), "1@c.us", 1); err != nil && problem.CodeOf(err) != problem.PageError {
+			m.t.Errorf("reads go on: %v", err)
 		}
 		m.engine().tell("state", atMain)
 		m.want(0, StateWorking, "")
@@ -296,7 +301,7 @@ func TestFrozenPageIsKilled(t *testing.T) {
 	inMachine(t, fakeSet{state: atMain}, func(m *machine) {
 		m.want(time.Minute, StateWorking, "")
 		if n := m.engine().count("ping"); n != 6 {
-			m.Errorf("%d heartbeats in a minute", n)
+			m.t.Errorf("%d heartbeats in a minute", n)
 		}
 		frozen := m.engine()
 		frozen.freeze()
@@ -305,11 +310,11 @@ func TestFrozenPageIsKilled(t *testing.T) {
 		go func() { lost <- m.send("x") }()
 		err := <-lost
 		if took := time.Since(begin); problem.CodeOf(err) != problem.SessionLost || took > 30*time.Second {
-			m.Errorf("a send into a frozen page: %v after %s", err, took)
+			m.t.Errorf("a send into a frozen page: %v after %s", err, took)
 		}
 		m.want(time.Second, StateWorking, "")
 		if frozen.ending() != "killed" || m.launches() != 2 {
-			m.Errorf("%q, %d launches", frozen.ending(), m.launches())
+			m.t.Errorf("%q, %d launches", frozen.ending(), m.launches())
 		}
 	})
 }
@@ -324,7 +329,7 @@ func TestOneMissedHeartbeatIsForgiven(t *testing.T) {
 		m.engine().mu.Unlock()
 		m.want(time.Minute, StateWorking, "")
 		if m.launches() != 1 {
-			m.Errorf("%d launches", m.launches())
+			m.t.Errorf("%d launches", m.launches())
 		}
 	})
 }
@@ -339,25 +344,25 @@ func TestCrashes(t *testing.T) {
 			synctest.Wait()
 			first.emit(signal{kind: signalCrash})
 			if err := <-lost; problem.CodeOf(err) != problem.SessionLost {
-				m.Errorf("a send during a crash: %v", err)
+				m.t.Errorf("a send during a crash: %v", err)
 			}
 		}
 		crash()
 		m.want(0, StateWorking, "")
 		if first.loads != 2 || m.launches() != 1 {
-			m.Errorf("after one crash: %d loads, %d launches", first.loads, m.launches())
+			m.t.Errorf("after one crash: %d loads, %d launches", first.loads, m.launches())
 		}
 		time.Sleep(m.timing.crashes) // long ago does not count
 		crash()
 		m.want(0, StateWorking, "")
 		if first.loads != 3 || m.launches() != 1 {
-			m.Errorf("after another one later: %d loads, %d launches", first.loads, m.launches())
+			m.t.Errorf("after another one later: %d loads, %d launches", first.loads, m.launches())
 		}
 		crash()
 		m.want(0, StateStarting, "crashed twice")
 		m.want(m.timing.backoffMin, StateWorking, "")
 		if first.ending() != "closed" || m.launches() != 2 {
-			m.Errorf("after two: %q, %d launches", first.ending(), m.launches())
+			m.t.Errorf("after two: %q, %d launches", first.ending(), m.launches())
 		}
 	})
 }
@@ -373,6 +378,7 @@ func TestFailedStartsAreRetried(t *testing.T) {
 		m.want(m.timing.load+2*m.timing.backoffMax, StateStarting, "loading")
 		m.change(func(s *fakeSet) { s.silent = false })
 		m.want(m.timing.load+2*m.timing.backoffMax, StateWorking, "")
+		m.want(m.timing.stable, StateWorking, "")
 		last := m.engine()
 		last.stop("exit")
 		m.want(m.timing.backoffMin, StateWorking, "") // it was up for long: the retry is fast
@@ -401,16 +407,16 @@ func TestLogout(t *testing.T) {
 		first.tell("logout", map[string]string{"reason": "device_removed"})
 		m.want(0, StateLoggedOut, "device_removed")
 		if first.ending() != "" {
-			m.Error("Chromium was closed before the page had cleared its credentials")
+			m.t.Error("Chromium was closed before the page had cleared its credentials")
 		}
 		first.emit(signal{kind: signalDocument, text: "https://web.whatsapp.com/?post_logout=1&logout_reason=3"})
 		m.want(time.Hour, StateLoggedOut, "device_removed")
 		if first.ending() != "closed" || m.launches() != 1 {
-			m.Errorf("%q, %d launches", first.ending(), m.launches())
+			m.t.Errorf("%q, %d launches", first.ending(), m.launches())
 		}
 		m.change(func(s *fakeSet) { s.state = atQR })
-		if err := m.Start(m.Context()); err != nil {
-			m.Fatal(err)
+		if err := m.Start(m.t.Context()); err != nil {
+			m.t.Fatal(err)
 		}
 		m.want(time.Millisecond, StateScanQR, "")
 
@@ -419,7 +425,7 @@ func TestLogout(t *testing.T) {
 		m.engine().tell("logout", map[string]string{}) // and no navigation ever
 		m.want(m.timing.logout, StateLoggedOut, "unknown")
 		if m.engine().ending() != "closed" {
-			m.Error("Chromium runs on")
+			m.t.Error("Chromium runs on")
 		}
 	})
 }
@@ -432,10 +438,10 @@ func TestDocuments(t *testing.T) {
 		m.want(0, StateStarting, "loading")
 		m.want(m.timing.retry, StateWorking, "")
 		if e.loads != 2 {
-			m.Errorf("%d loads", e.loads)
+			m.t.Errorf("%d loads", e.loads)
 		}
-		if err := e.load(m.Context()); err != nil { // the page reloads itself
-			m.Fatal(err)
+		if err := e.load(m.t.Context()); err != nil { // the page reloads itself
+			m.t.Fatal(err)
 		}
 		m.want(0, StateWorking, "")
 
@@ -447,7 +453,7 @@ func TestDocuments(t *testing.T) {
 		e.tell("ack", Ack{ID: "3EB0", Ack: 2})
 		m.want(0, StateWorking, "")
 		if e.count("state") != asked+1 || m.Status().Pushname != "New" {
-			m.Errorf("after a gap: %d questions, %+v", e.count("state")-asked, m.Status())
+			m.t.Errorf("after a gap: %d questions, %+v", e.count("state")-asked, m.Status())
 		}
 		e.mu.Lock()
 		e.state.Stream = "DISCONNECTED" // and its event was lost
@@ -459,34 +465,34 @@ func TestDocuments(t *testing.T) {
 func TestStopDuringLaunchAndOthers(t *testing.T) {
 	t.Parallel()
 	inMachine(t, fakeSet{state: atMain}, func(m *machine) {
-		if err := m.Stop(m.Context()); err != nil {
-			m.Fatal(err)
+		if err := m.Stop(m.t.Context()); err != nil {
+			m.t.Fatal(err)
 		}
 		if code := problem.CodeOf(m.send("x")); code != problem.InstanceNotReady {
-			m.Error(code)
+			m.t.Error(code)
 		}
 		// The place among the starting sessions is taken: this one waits, and can be stopped while it does.
-		m.Session.cfg.Launches = make(chan struct{}, 1)
-		m.Session.cfg.Launches <- struct{}{}
-		if err := m.Start(m.Context()); err != nil {
-			m.Fatal(err)
+		m.cfg.Launches = make(chan struct{}, 1)
+		m.cfg.Launches <- struct{}{}
+		if err := m.Start(m.t.Context()); err != nil {
+			m.t.Fatal(err)
 		}
 		m.want(time.Hour, StateStarting, "")
 		if m.launches() != 1 {
-			m.Errorf("%d launches", m.launches())
+			m.t.Errorf("%d launches", m.launches())
 		}
-		<-m.Session.cfg.Launches
+		<-m.cfg.Launches
 		m.want(0, StateWorking, "")
-		if len(m.Session.cfg.Launches) != 0 {
-			m.Error("the place was not given back")
+		if len(m.cfg.Launches) != 0 {
+			m.t.Error("the place was not given back")
 		}
-		m.Session.cfg.Launches <- struct{}{}
-		if err := m.Restart(m.Context()); err != nil {
-			m.Fatal(err)
+		m.cfg.Launches <- struct{}{}
+		if err := m.Restart(m.t.Context()); err != nil {
+			m.t.Fatal(err)
 		}
 		m.want(time.Second, StateStarting, "")
-		if err := m.Start(m.Context()); err != nil { // idempotent
-			m.Fatal(err)
+		if err := m.Start(m.t.Context()); err != nil { // idempotent
+			m.t.Fatal(err)
 		}
 	})
 }
@@ -513,7 +519,7 @@ func TestEventsComeInOrderAndEndWithStopped(t *testing.T) {
 	t.Parallel()
 	seen := &events{}
 	inMachine(t, fakeSet{state: atMain}, func(m *machine) {
-		m.Session.cfg.OnEvent = seen.add
+		m.cfg.OnEvent = seen.add
 		for i := range 100 {
 			m.engine().tell("ack", Ack{ID: fmt.Sprint(i), Ack: 1})
 		}

@@ -185,7 +185,7 @@ func TestFrozenChromium(t *testing.T) {
 }
 
 // pss returns the proportional memory of the groups in kB, from /proc/*/smaps_rollup.
-func pss(t *testing.T, groups ...int) int {
+func pss(t testing.TB, groups ...int) int {
 	t.Helper()
 	total := 0
 	for pid := range processes(func(_, group int, _ string) bool { return slices.Contains(groups, group) }) {

@@ -31,10 +31,10 @@ func openProfile(dir string, log *slog.Logger) (*profile, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("make the profile folder: %w", err)
 	}
-	if err := os.Chmod(dir, 0o700); err != nil { // it holds the keys of a WhatsApp account
+	if err := os.Chmod(dir, 0o700); err != nil { //nolint:gosec // a folder; it holds the keys of a WhatsApp account
 		return nil, fmt.Errorf("protect the profile folder: %w", err)
 	}
-	lock, err := os.OpenFile(filepath.Join(dir, lockFile), os.O_RDWR|os.O_CREATE, 0o600)
+	lock, err := os.OpenFile(filepath.Join(dir, lockFile), os.O_RDWR|os.O_CREATE, 0o600) //nolint:gosec // kurir's own folder
 	if err != nil {
 		return nil, fmt.Errorf("open the profile's lock: %w", err)
 	}

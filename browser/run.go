@@ -110,7 +110,7 @@ func (r *run) backoff(failures int) time.Duration {
 	if shift := failures - 2; shift < 16 {
 		d = min(d, r.timing.backoffMin<<shift)
 	}
-	return d/2 + rand.N(d/2+1)
+	return d/2 + rand.N(d/2+1) //nolint:gosec // spread, no secret
 }
 
 // admit waits for a place among the sessions that are starting; the returned function gives it back.

@@ -129,7 +129,7 @@ func domString(s string) string {
 			}
 			return string(wide)
 		}
-		latin = append(latin, byte(r))
+		latin = append(latin, byte(r)) //nolint:gosec // at most 0xff
 	}
 	return string(latin)
 }
@@ -143,7 +143,7 @@ func logRecords(dir string) ([]string, error) {
 	}
 	var records []string
 	for _, path := range paths {
-		data, err := os.ReadFile(path)
+		data, err := os.ReadFile(path) //nolint:gosec // in the profile
 		if errors.Is(err, fs.ErrNotExist) {
 			continue // replaced meanwhile
 		}
@@ -193,7 +193,7 @@ func syncTree(dirs ...string) error {
 			if err != nil {
 				return err
 			}
-			f, err := os.Open(path)
+			f, err := os.Open(path) //nolint:gosec // in the profile
 			if errors.Is(err, fs.ErrNotExist) {
 				return nil
 			}

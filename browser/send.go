@@ -45,7 +45,7 @@ func (s *Session) call(ctx context.Context, r request) (json.RawMessage, error) 
 	}
 	ctx, cancel := context.WithTimeout(ctx, r.limit)
 	defer cancel()
-	defer context.AfterFunc(doc.ctx, cancel)()
+	defer context.AfterFunc(doc.ctx, cancel)() //nolint:contextcheck // the call ends with the document, too
 
 	if r.before != nil {
 		after, err := r.before(ctx, doc.engine)
@@ -71,7 +71,7 @@ func (r request) failure(ctx context.Context, doc *document, err error) error {
 	case errors.Is(err, errNoBridge):
 		return problem.Wrap(problem.InstanceNotReady, "WhatsApp Web is loading", err)
 	case doc.ctx.Err() != nil:
-		return problem.Wrap(problem.SessionLost, context.Cause(doc.ctx).Error(), err)
+		return problem.Wrap(problem.SessionLost, context.Cause(doc.ctx).Error(), err) //nolint:contextcheck // why the document ended
 	case errors.Is(err, errDocument), errors.Is(err, errPipeClosed), errors.Is(err, io.EOF):
 		return problem.Wrap(problem.SessionLost, errLost.Error(), err)
 	case ctx.Err() != nil:

@@ -41,7 +41,7 @@ func defaultTiming() timing {
 	return timing{
 		heartbeat: 10 * time.Second, load: 90 * time.Second, grace: 4 * time.Second, settle: 20 * time.Second,
 		retry: 2 * time.Second, save: 100 * time.Millisecond, saveLimit: 20 * time.Second, crashes: 10 * time.Minute,
-		logout: 10 * time.Second, stable: 2 * time.Minute, backoffMin: time.Second, backoffMax: time.Minute,
+		logout: 10 * time.Second, stable: 30 * time.Second, backoffMin: time.Second, backoffMax: time.Minute,
 	}
 }
 
@@ -203,7 +203,7 @@ func (s *Session) start(ctx context.Context) error {
 	s.mu.Unlock()
 	r.set(func(st *Status) { *st = Status{State: StateStarting, Reason: "starting Chromium"} })
 	go r.deliver()
-	go r.loop()
+	go r.loop() //nolint:contextcheck // the session outlives the request that started it
 	return nil
 }
 

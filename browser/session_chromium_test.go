@@ -38,7 +38,7 @@ func (e *events) add(ev Event) {
 }
 
 // await returns when the session is in the state, or fails the test.
-func await(t *testing.T, s *Session, want State) {
+func await(t testing.TB, s *Session, want State) {
 	t.Helper()
 	eventually(t, func() error {
 		if st := s.Status(); st.State != want {
@@ -48,7 +48,7 @@ func await(t *testing.T, s *Session, want State) {
 	})
 }
 
-func eventually(t *testing.T, check func() error) {
+func eventually(t testing.TB, check func() error) {
 	t.Helper()
 	var err error
 	for end := time.Now().Add(40 * time.Second); time.Now().Before(end); time.Sleep(5 * time.Millisecond) {
@@ -60,7 +60,7 @@ func eventually(t *testing.T, check func() error) {
 }
 
 // chromiumOf returns the session's tab.
-func chromiumOf(t *testing.T, s *Session) *tab {
+func chromiumOf(t testing.TB, s *Session) *tab {
 	t.Helper()
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -71,7 +71,7 @@ func chromiumOf(t *testing.T, s *Session) *tab {
 }
 
 // js evaluates in the session's page.
-func js(t *testing.T, s *Session, expression string) string {
+func js(t testing.TB, s *Session, expression string) string {
 	t.Helper()
 	out, err := chromiumOf(t, s).evaluate(t.Context(), proto.RuntimeEvaluate{
 		Expression: expression, AwaitPromise: true, ReturnByValue: true,
