@@ -13,7 +13,7 @@ import (
 )
 
 // adminTokenSetting names the row that holds the SHA-256 of the generated admin token.
-const adminTokenSetting = "admin_token_sha256"
+const adminTokenSetting = "admin_hash"
 
 // adminToken checks the operator's token. Only its hash is kept.
 type adminToken struct {

@@ -88,6 +88,9 @@ func (a *App) openDatabase(ctx context.Context) (err error) {
 	if a.admin, err = loadAdminToken(ctx, a.db, a.cfg.AdminToken); err != nil {
 		return err
 	}
+	if err := a.db.ExpireConsoleSessions(ctx, time.Now()); err != nil {
+		return fmt.Errorf("forget old console sessions: %w", err)
+	}
 	return a.removeUnneededFiles(ctx)
 }
 

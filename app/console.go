@@ -5,6 +5,7 @@ import (
 
 	"kurir/handlers"
 	"kurir/models"
+	"kurir/phone"
 	"kurir/web"
 )
 
@@ -32,6 +33,19 @@ func (c consoleInstances) List(ctx context.Context) ([]web.View, error) {
 func (c consoleInstances) Get(ctx context.Context, id string) (web.View, error) {
 	in, err := c.Sessions.Get(ctx, id)
 	return c.view(in), err
+}
+
+// PairingCode takes the number as the person typed it.
+func (c consoleInstances) PairingCode(ctx context.Context, id, number string) (string, error) {
+	in, err := c.Sessions.Get(ctx, id)
+	if err != nil {
+		return "", err
+	}
+	target, err := phone.Parse(number, in.Region)
+	if err != nil {
+		return "", err
+	}
+	return c.Sessions.PairingCode(ctx, id, target.Phone)
 }
 
 // Create makes an instance with the defaults of the settings.

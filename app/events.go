@@ -33,7 +33,7 @@ func (s *Sessions) onEvent(id string, e browser.Event) {
 
 func (s *Sessions) onState(ctx context.Context, id string, st browser.Status) {
 	s.out.SetReady(id, st.State == browser.StateWorking)
-	change := map[string]any{}
+	var change map[string]any
 	switch st.State {
 	case browser.StateWorking:
 		change = map[string]any{"linked": true, "phone": st.Phone, "lid": st.LID, "pushname": st.Pushname}

@@ -328,5 +328,8 @@ func (g *gateway) acceptedFor(phone string) []string {
 		}
 		ids = append(ids, id)
 	}
+	if err := rows.Err(); err != nil {
+		g.t.Fatal(err)
+	}
 	return ids
 }

@@ -252,7 +252,7 @@ func TestEveryPageFits(t *testing.T) {
 		}
 		resize(page, look.width, look.width < 500)
 		if err := (proto.EmulationSetEmulatedMedia{Features: []*proto.EmulationMediaFeature{
-			{Name: "prefers-color-scheme", Value: look.scheme}, //nolint:misspell // the browser's word
+			{Name: "prefers-color-scheme", Value: look.scheme},
 			{Name: "prefers-reduced-motion", Value: "reduce"},
 		}}).Call(page); err != nil {
 			t.Fatal(err)
