@@ -239,6 +239,26 @@ func sendFiles(t *testing.T, s *sandbox.Server, p *page) {
 			t.Errorf("file name %q, want %q", r.Filename, c.name)
 		}
 	}
+	p.run(t, "lost before the message", func(t *testing.T) { // wa-js' promise never settles then
+		p.eval(`(() => {
+			const proto = importNamespace("WAWebMedia").MediaPrep.prototype
+			window.undo = ((f) => () => { proto.sendToChat = f })(proto.sendToChat)
+			proto.sendToChat = async (_request) => { throw new Error("lost") }
+		})()`)
+		id := newID()
+		args := m{"id": id, "chat": peer + "@c.us", "kind": "document", "filename": "a.txt", "mimetype": "text/plain", "timeout_ms": 700}
+		p.hand(id, "upload", []byte("y"))
+		if _, fail := call[browser.Sent](p, "send", args); fail == nil || fail.Code != "UPLOAD_FAILED" {
+			t.Errorf("error %+v, want UPLOAD_FAILED", fail)
+		}
+		p.eval(`undo()`)
+		args["timeout_ms"] = 10_000
+		p.hand(id, "upload", []byte("y"))
+		must[browser.Sent](p, "send", args)
+		if r := inbox(t, s, peer, id); r.SHA256 != sha([]byte("y")) || r.Copies != 1 {
+			t.Errorf("the phone got %+v", r)
+		}
+	})
 	p.run(t, "upload fails", func(t *testing.T) {
 		f, err := s.SetFault(sandbox.Fault{Name: sandbox.FaultUploadFail, Code: 500})
 		check(t, err)

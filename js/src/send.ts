@@ -1,10 +1,11 @@
 // Sending. What a caller may conclude from the code of an error: after SEND_TIMEOUT the message may have gone out;
-// after any other code it has not.
+// after any other code it has not. (UPLOAD_FAILED for want of time leaves a job in the page that may still end well;
+// the same id sent again meets it.)
 import { chatFor, inDatabase, inMemory, ownKey } from "./chat";
+import { takeFile } from "./files";
 import { str } from "./ids";
 import { linked, state } from "./lifecycle";
 import { Deadline, limit, Problem, sleep, textOf } from "./limits";
-import { takeFile } from "./files";
 import { type Any, field, fn, msgs, quiet, wpp } from "./modules";
 import { onAckOf } from "./watch";
 
@@ -40,7 +41,7 @@ export async function send(a: SendArgs, ms: number): Promise<SendResult> {
   const job = before && !file ? resend(chat, before) : undefined;
   if (before && !job) forget(before, chat);
   const fresh = (): Promise<Any> => (file ? sendFile(wid, file, key, a) : wpp().chat.sendTextMessage(wid, a.body ?? "", { ...options, messageId: key }));
-  return await outcome(job ?? fresh(), a.id, chat, deadline, file ? prepareLimit(file) : Infinity);
+  return await outcome(job ?? fresh(), a.id, chat, deadline, file);
 }
 
 /** Sends a text again that WhatsApp refused, as the page's own "try again" does; undefined where a build lacks it. */
@@ -93,7 +94,7 @@ const prepareLimit = (f: File): number => 45_000 + (f.size / 1e6) * 1500;
  * Waits for what becomes of a message that was handed to the page: wa-js' promise or the ack itself, whichever
  * comes first. wa-js' promise may never settle, and it resolves also when WhatsApp refused the message.
  */
-function outcome(job: Promise<Any>, id: string, chat: Any, deadline: Deadline, prepareMs: number): Promise<SendResult> {
+function outcome(job: Promise<Any>, id: string, chat: Any, deadline: Deadline, file?: File): Promise<SendResult> {
   const wid = str(field(chat, "id"));
   return new Promise<SendResult>((resolve, reject) => {
     const timers: ReturnType<typeof setTimeout>[] = [];
@@ -105,18 +106,15 @@ function outcome(job: Promise<Any>, id: string, chat: Any, deadline: Deadline, p
       how();
     };
     const sent = (ack: number, t?: Any): SendResult => ({ ack, time: Number(t ?? field(inMemory(wid, id) ?? {}, "t") ?? 0), chat: wid });
-    const lateBy = (ms: number): void => {
-      // Not in the store: it was never made. In the store: it may be on its way.
-      if (!inMemory(wid, id)) finish(() => reject(new Problem(prepareMs === Infinity ? "PAGE_TIMEOUT" : "UPLOAD_FAILED", `no message appeared within ${Math.round(ms)} ms`)));
-    };
     const total = deadline.left();
-    if (prepareMs < total) timers.push(setTimeout(() => lateBy(prepareMs), prepareMs));
-    timers.push(
-      setTimeout(() => {
-        lateBy(total);
-        finish(() => reject(new Problem("SEND_TIMEOUT", `WhatsApp's server did not answer within ${Math.round(total)} ms`)));
-      }, total),
-    );
+    const late = (): void => {
+      // A file whose message is not in the store is still being prepared, or wa-js has lost it.
+      const lost = file && !inMemory(wid, id);
+      if (lost) finish(() => reject(new Problem("UPLOAD_FAILED", "no message appeared in time")));
+      else if (deadline.left() === 0) finish(() => reject(new Problem("SEND_TIMEOUT", `WhatsApp's server did not answer within ${Math.round(total)} ms`)));
+    };
+    if (file) timers.push(setTimeout(late, prepareLimit(file)));
+    timers.push(setTimeout(late, Math.ceil(total) + 1));
     job.then(
       (r) => finish(() => judge(r, () => field(inMemory(wid, id) ?? {}, "ack"), sent, resolve, (e) => void explain(e, chat, inMemory(wid, id)).then(reject))),
       (e) => finish(() => reject(thrown(e, inMemory(wid, id)))),
