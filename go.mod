@@ -2,7 +2,7 @@ module kurir
 
 go 1.26.8
 
-ignore ./node_modules
+ignore node_modules
 
 require (
 	github.com/caarlos0/env/v11 v11.4.2
