@@ -48,7 +48,7 @@ const fakeBridge = `(() => {
     state: () => state,
     probe: () => ({ send_text: { ok: true }, lid: { ok: false, detail: "missing: lidPnCache" } }),
     send: async (a) => {
-      if (a.body === "hang") return new Promise(() => {});
+      if (a.body === "hang") return new Promise(() => { window.fake.hung = true; });
       if (a.body === "no") throw { code: "NOT_ON_WHATSAPP", message: a.chat };
       const f = inputs[a.id]?.files[0];
       return { ack: 1, time: 1760000000, chat: f ? f.name + " " + f.size + " " + (await f.text()) : a.chat };

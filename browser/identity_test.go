@@ -46,7 +46,9 @@ func identityInChromium(t *testing.T, s *Session) {
 	var workers []seen
 	decodeJS(t, s, look, &page)
 	decodeJS(t, s, lookInWorkers, &workers)
-	t.Logf("the page sees %+v", page)
+	if all, err := json.MarshalIndent(page, "", " "); err == nil {
+		t.Logf("the page sees %s", all)
+	}
 	if len(workers) != 3 {
 		t.Fatalf("%d workers", len(workers))
 	}

@@ -319,6 +319,22 @@ func TestFrozenPageIsKilled(t *testing.T) {
 	})
 }
 
+func TestABusyPageGetsMoreTime(t *testing.T) {
+	t.Parallel()
+	inMachine(t, fakeSet{state: atSync}, func(m *machine) {
+		busy := m.engine()
+		busy.freeze()
+		m.want(55*time.Second, StateSyncing, "")
+		if busy.ending() != "" {
+			m.t.Error("killed while it loads the chats")
+		}
+		time.Sleep(30 * time.Second)
+		if busy.ending() != "killed" {
+			m.t.Error("not killed after a minute without an answer")
+		}
+	})
+}
+
 func TestOneMissedHeartbeatIsForgiven(t *testing.T) {
 	t.Parallel()
 	inMachine(t, fakeSet{state: atMain}, func(m *machine) {

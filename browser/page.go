@@ -40,7 +40,7 @@ func openTab(ctx context.Context, cfg Config, who identity, emit func(signal)) (
 	if t.chromium, err = launch(ctx, cfg.launchOptions(who, t.onEvent)); err != nil {
 		return nil, err
 	}
-	if err = t.prepare(ctx, cfg.Scripts); err != nil {
+	if err = t.prepare(ctx, cfg); err != nil {
 		t.kill()
 		<-t.done
 		return nil, fmt.Errorf("prepare the page: %w", err)
@@ -60,7 +60,17 @@ func (t *tab) session() proto.TargetSessionID {
 }
 
 // prepare opens the page and gives it all that must be there before a document is.
-func (t *tab) prepare(ctx context.Context, scripts []string) error {
+func (t *tab) prepare(ctx context.Context, cfg Config) error {
+	downloads := proto.BrowserSetDownloadBehavior{Behavior: proto.BrowserSetDownloadBehaviorBehaviorDeny} //nolint:misspell // the protocol's word
+	if cfg.DownloadDir != "" {
+		downloads = proto.BrowserSetDownloadBehavior{
+			Behavior:     proto.BrowserSetDownloadBehaviorBehaviorAllowAndName, //nolint:misspell // as above
+			DownloadPath: cfg.DownloadDir,
+		}
+	}
+	if err := downloads.Call(t.on(ctx, "")); err != nil {
+		return err
+	}
 	made, err := proto.TargetCreateTarget{URL: "about:blank"}.Call(t.on(ctx, ""))
 	if err != nil {
 		return err
@@ -85,7 +95,7 @@ func (t *tab) prepare(ctx context.Context, scripts []string) error {
 	if err := t.who.apply(ctx, t.conn, attached.SessionID, t.url); err != nil {
 		return err
 	}
-	for _, source := range scripts {
+	for _, source := range cfg.Scripts {
 		if _, err := (proto.PageAddScriptToEvaluateOnNewDocument{Source: source}).Call(page); err != nil {
 			return err
 		}
@@ -139,9 +149,20 @@ func (t *tab) onEvent(e frame) {
 		}
 	case "Inspector.targetCrashed":
 		t.emit(signal{kind: signalCrash})
+	case "Page.javascriptDialogOpening":
+		go t.agree() // nobody else will, and the page stands still until then
 	}
 	if err != nil {
 		t.log.Error("read an event of Chromium", "method", e.Method, "err", err)
+	}
+}
+
+// agree says yes to a dialog of the page: "leave this page?" above all, which would hold up a reload.
+func (t *tab) agree() {
+	ctx, cancel := context.WithTimeout(context.Background(), writeLimit)
+	defer cancel()
+	if err := (proto.PageHandleJavaScriptDialog{Accept: true}).Call(t.on(ctx, t.session())); err != nil {
+		t.log.Debug("answer a dialog of the page", "err", err)
 	}
 }
 

@@ -130,6 +130,11 @@ func TestSessionInChromium(t *testing.T) {
 		t.Logf("20,000 contacts: %s", time.Since(begin))
 	})
 	t.Run("identity", func(t *testing.T) { identityInChromium(t, s) })
+	t.Run("a dialog holds nobody", func(t *testing.T) {
+		if got := js(t, s, `confirm("leave?")`); got != "true" {
+			t.Errorf("answered %s", got)
+		}
+	})
 	t.Run("lost events lead to a fresh look", func(t *testing.T) {
 		js(t, s, `fake.skip(2), fake.emit("ack", {id: "3EB0A", chat: "1@c.us", ack: 2})`)
 		eventually(t, func() error {
@@ -149,9 +154,14 @@ func TestSessionInChromium(t *testing.T) {
 			_, err := s.Send(context.Background(), Outgoing{ID: "3EB1", Chat: "1@c.us", Kind: KindText, Body: "hang"})
 			hung <- err
 		}()
-		eventually(t, func() error { return nil })
+		eventually(t, func() error {
+			if js(t, s, "fake.hung") != "true" {
+				return fmt.Errorf("the page has not got the send")
+			}
+			return nil
+		})
 		killRenderers(t, chromiumOf(t, s))
-		if err := <-hung; problem.CodeOf(err) != problem.SessionLost && problem.CodeOf(err) != problem.InstanceNotReady {
+		if err := <-hung; problem.CodeOf(err) != problem.SessionLost {
 			t.Errorf("a send during the crash: %v", err)
 		}
 		await(t, s, StateWorking)

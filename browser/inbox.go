@@ -1,0 +1,256 @@
+package browser
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math"
+	"net/url"
+	"strings"
+	"time"
+)
+
+// handle takes one message of the inbox: what the engine reports, or the result of a call that the machine made.
+func (l *life) handle(m any) {
+	switch m := m.(type) {
+	case signal:
+		switch m.kind {
+		case signalEvent:
+			l.event(m.text)
+		case signalDocument:
+			l.document(m.text)
+		case signalCrash:
+			l.crashed()
+		case signalExit:
+			l.over(ending{reason: "Chromium ended by itself"})
+		}
+	case result:
+		if m.doc == l.doc { // else it is about a document that is gone
+			l.busy[m.name] = false
+			l.answer(m)
+		}
+	}
+}
+
+// document takes note of a new document: ours, one that the page went to by itself, or somebody else's.
+func (l *life) document(address string) {
+	loading, loadBy := l.busy["load"], l.at["load"]
+	if strings.HasPrefix(address, "chrome-error:") {
+		if !loading { // else the answer to our own navigation says why
+			l.over(ending{reason: "WhatsApp Web could not be loaded again", failed: true})
+		}
+		return
+	}
+	l.begin()
+	l.at["beat"] = time.Now().Add(l.timing.heartbeat)
+	l.at["load"] = time.Now().Add(l.timing.load)
+	if loading {
+		l.at["load"] = loadBy
+	}
+	u, err := url.Parse(address)
+	home, err2 := url.Parse(l.cfg.URL)
+	switch {
+	case err != nil || err2 != nil || u.Host != home.Host || u.Scheme != home.Scheme:
+		l.log.Warn("the page went elsewhere; it is loaded again", "scheme", u.Scheme, "host", u.Host)
+		l.at["load"] = time.Now().Add(l.timing.load)
+		l.at["reload"] = time.Now().Add(l.timing.retry)
+	case u.Query().Get("post_logout") != "":
+		l.logout(u.Query().Get("logout_reason"))
+		l.loggedOut = true
+	}
+}
+
+// crashed answers the end of a renderer: the page is loaded again once, then Chromium is restarted.
+func (l *life) crashed() {
+	now := time.Now()
+	recent := l.crashes[:0]
+	for _, t := range l.crashes {
+		if now.Sub(t) < l.timing.crashes {
+			recent = append(recent, t)
+		}
+	}
+	l.crashes = append(recent, now)
+	l.log.Warn("the page crashed", "times", len(l.crashes))
+	if len(l.crashes) > 1 {
+		l.over(ending{reason: fmt.Sprintf("the page crashed twice within %s", l.timing.crashes)})
+		return
+	}
+	l.load()
+}
+
+// event takes one event of the bridge.
+func (l *life) event(payload string) {
+	var e bridgeEvent
+	if err := json.Unmarshal([]byte(payload), &e); err != nil {
+		l.log.Error("read an event of the bridge", "err", err)
+		return
+	}
+	if e.Seq != l.seq+1 {
+		l.log.Warn("events of the bridge are missing", "after", l.seq, "got", e.Seq)
+		l.ask("state", l.timing.heartbeat)
+	}
+	l.seq = e.Seq
+	if err := l.take(e); err != nil {
+		l.log.Error("read an event of the bridge", "type", e.Type, "err", err)
+	}
+}
+
+func (l *life) take(e bridgeEvent) error {
+	switch e.Type {
+	case "state":
+		return l.state(e.Data)
+	case "qr":
+		var qr struct {
+			Text string `json:"text"`
+			TTL  int64  `json:"ttl_ms"`
+		}
+		if err := json.Unmarshal(e.Data, &qr); err != nil {
+			return err
+		}
+		if qr.Text == "" || qr.TTL <= 0 {
+			l.setQR(QR{})
+			return nil
+		}
+		l.qrSeen = true
+		l.setQR(QR{Text: qr.Text, Expires: time.Now().Add(time.Duration(qr.TTL) * time.Millisecond)})
+	case "ack":
+		var ack Ack
+		if err := json.Unmarshal(e.Data, &ack); err != nil {
+			return err
+		}
+		l.events.put(Event{Type: EventAck, Ack: &ack})
+	case "message":
+		var m Message
+		if err := json.Unmarshal(e.Data, &m); err != nil {
+			return err
+		}
+		l.events.put(Event{Type: EventMessage, Message: &m})
+	case "logout":
+		var out struct {
+			Reason string `json:"reason"`
+		}
+		if err := json.Unmarshal(e.Data, &out); err != nil {
+			return err
+		}
+		l.logout(out.Reason)
+	default:
+		l.log.Debug("an event of an unknown type", "type", e.Type)
+	}
+	return nil
+}
+
+// state takes what the page says of itself, from an event or from a call.
+func (l *life) state(data json.RawMessage) error {
+	var p pageState
+	if err := json.Unmarshal(data, &p); err != nil {
+		return err
+	}
+	if p.Mode == "" {
+		return nil // WhatsApp's modules are not there yet; that says nothing
+	}
+	before := l.page
+	l.page = &p
+	delete(l.at, "load")
+	l.admitted()
+	if !p.Registered {
+		l.saved = false
+		if !l.unlinked || before == nil {
+			l.unlinked = true
+			l.do("baseline", l.timing.heartbeat, func(ctx context.Context) (any, error) { return nil, l.engine.baseline(ctx) })
+		}
+	}
+	if before != nil && before.Ready != p.Ready {
+		l.caps = nil // wa-js has come: look again at what can be done
+	}
+	return nil
+}
+
+// logout takes the news that the phone or somebody at the page ended the link.
+func (l *life) logout(reason string) {
+	if reason == "" {
+		reason = "unknown"
+	}
+	if l.logoutWhy == "" {
+		l.logoutWhy = reason
+		l.log.Warn("the session was logged out", "reason", reason)
+	}
+	// The page clears its credentials and then navigates; a page that is closed before keeps them.
+	if _, waiting := l.at["logout"]; !waiting {
+		l.at["logout"] = time.Now().Add(l.timing.logout)
+	}
+}
+
+// answer takes the result of a call of the machine's own.
+func (l *life) answer(r result) {
+	data, _ := r.value.(json.RawMessage)
+	switch r.name {
+	case "load":
+		if r.err != nil {
+			l.over(ending{reason: r.err.Error(), failed: true})
+		}
+	case "ping":
+		l.pong(data, r.err)
+	case "state":
+		if r.err == nil {
+			r.err = l.state(data)
+		}
+	case "probe":
+		if r.err == nil {
+			r.err = json.Unmarshal(data, &l.caps)
+		}
+		l.at["probe"] = time.Now().Add(l.timing.retry)
+	case "unsaved":
+		if left, _ := r.value.(int); r.err == nil && left == 0 {
+			l.saved = true
+			delete(l.at, "saveBy")
+			l.log.Info("the link is on disk")
+		}
+		l.at["save"] = time.Now().Add(l.timing.save)
+	}
+	if r.err != nil && r.name != "ping" {
+		l.log.Warn("a call into the page failed", "method", r.name, "err", r.err)
+	}
+}
+
+// patience is how many heartbeats in a row may go unanswered. A page that loads and decrypts a history is busy for
+// long on a small machine, and to kill it would only start that again; one that has not come up at all is
+// judged by the time limit of loading.
+func (l *life) patience() int {
+	switch l.Status().State {
+	case StateStarting:
+		return math.MaxInt
+	case StateSyncing:
+		return 6
+	}
+	return 2
+}
+
+// pong takes the answer to a heartbeat.
+func (l *life) pong(data json.RawMessage, err error) {
+	if errors.Is(err, context.DeadlineExceeded) {
+		if l.misses++; l.misses >= l.patience() {
+			l.engine.kill() // frozen: it would not hear a request to leave
+			l.over(ending{reason: fmt.Sprintf("the page did not answer %d heartbeats", l.misses)})
+		}
+		return
+	}
+	l.misses = 0
+	if errors.Is(err, errNoBridge) && l.page != nil {
+		l.log.Warn("the bridge is gone from the page; it is loaded again")
+		l.load()
+		return
+	}
+	var beat struct {
+		Stream string `json:"stream"`
+		Seq    int    `json:"seq"`
+	}
+	if err != nil || json.Unmarshal(data, &beat) != nil {
+		return // alive; the time limit of loading watches over the rest
+	}
+	// Events can overtake the answer or come after it, so only what the page had sent by the last heartbeat counts.
+	if l.seq < l.pinged || (l.page != nil && beat.Stream != l.page.Stream) {
+		l.ask("state", l.timing.heartbeat)
+	}
+	l.pinged = beat.Seq
+}
