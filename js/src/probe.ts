@@ -1,5 +1,6 @@
 // Which abilities this build of WhatsApp Web has, each looked at on its own and without doing anything.
 import { isRegistered, wppReady } from "./lifecycle";
+import { Deadline, sleep } from "./limits";
 import { chats, conn, contacts, fn, loaded, mod, msgs, quiet, socket, stream, wpp } from "./modules";
 import { watchingMessages } from "./watch";
 
@@ -24,8 +25,8 @@ const checks: Record<string, Record<string, Check>> = {
     DEVICE_PLATFORM: () => mod("WAWebCompanionRegClientUtils")?.DEVICE_PLATFORM,
   },
   pairing_code: { initializeAltDeviceLinking: f("WAWebAltDeviceLinkingApi", "initializeAltDeviceLinking"), genLinkDeviceCodeForPhoneNumber: f("WAWebLinkDeviceAction", "genLinkDeviceCodeForPhoneNumber") },
-  send_text: { sendTextMessage: () => wpp()?.chat?.sendTextMessage, addAndSendMsgToChat: f("WAWebSendMsgChatAction", "addAndSendMsgToChat"), MsgKey: () => mod("WAWebMsgKey")?.default },
-  send_file: { sendFileMessage: () => wpp()?.chat?.sendFileMessage, MediaPrep: () => mod("WAWebMedia")?.MediaPrep ?? mod("WAWebPrepRawMedia"), createFromData: () => mod("WAWebMediaOpaqueData")?.default },
+  send_text: { "wa-js ready": wppReady, sendTextMessage: () => wpp()?.chat?.sendTextMessage, addAndSendMsgToChat: f("WAWebSendMsgChatAction", "addAndSendMsgToChat"), MsgKey: () => mod("WAWebMsgKey")?.default },
+  send_file: { "wa-js ready": wppReady, sendFileMessage: () => wpp()?.chat?.sendFileMessage, MediaPrep: () => mod("WAWebMedia")?.MediaPrep ?? mod("WAWebPrepRawMedia"), createFromData: () => mod("WAWebMediaOpaqueData")?.default },
   new_chat: { findOrCreateLatestChat: f("WAWebFindChat", "findOrCreateLatestChat"), createWid: f("WAWebWidFactory", "createWid") },
   number_check: { queryWidExists: f("WAWebQueryExistsJob", "queryWidExists") },
   events: { "MsgCollection.on": () => msgs()?.on, watching: () => watchingMessages() || !isRegistered() },
@@ -37,7 +38,11 @@ const checks: Record<string, Record<string, Check>> = {
   logout: { "Socket.logout": () => socket()?.logout },
 };
 
-export function probe(): Record<string, Capability> {
+const settleMs = 6000;
+
+/** Waits a while for wa-js, which comes about a second after the page; before that half of it would look missing. */
+export async function probe(): Promise<Record<string, Capability>> {
+  for (const until = new Deadline(settleMs); loaded() && !wppReady() && until.left() > 0; ) await sleep(20);
   const out: Record<string, Capability> = {};
   for (const [name, parts] of Object.entries(checks)) {
     const missing = Object.entries(parts).filter(([, check]) => !quiet(check)).map(([part]) => part);
