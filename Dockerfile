@@ -3,9 +3,7 @@
 
 FROM node:20-bookworm-slim AS page
 WORKDIR /src
-COPY package.json package-lock.json ./
-RUN npm ci --no-audit --no-fund
-COPY Makefile tsconfig.json ./
+COPY Makefile package.json package-lock.json tsconfig.json ./
 COPY js ./js
 COPY sandbox/page ./sandbox/page
 COPY web ./web

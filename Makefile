@@ -5,7 +5,6 @@ SHELL := bash
 
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 GOBUILD := CGO_ENABLED=0 go build -trimpath -ldflags "-s -w -X main.version=$(VERSION)"
-LINT    := $(shell go env GOPATH)/bin/golangci-lint
 ESBUILD := node_modules/.bin/esbuild --bundle --log-level=warning
 GO_SRC  := $(shell find . -name node_modules -prune -o \( -name '*.go' -o -name '*.sql' -o -path '*/templates/*' -o -path '*/text/*' -o -path '*/static/*' \) -type f -print) go.mod go.sum
 PAGE    := js/dist/wa.js js/dist/bridge.js sandbox/dist/page.js sandbox/dist/index.html web/dist/console.js web/dist/console.css
@@ -58,7 +57,7 @@ fmt:
 vet:
 	go vet ./...
 lint:
-	$(LINT) run ./...
+	"$$(go env GOPATH)/bin/golangci-lint" run ./...
 types: node_modules/.package-lock.json
 	node_modules/.bin/tsc -p .
 # One package at a time: several of them start Chromium, and two cores do not carry many.
