@@ -6,6 +6,7 @@
 //   session.ts the state machine: launch, linking, login, reconnect, logout
 //   modules/   the modules that clients look up, one file per group. Names, exports and kinds are those of
 //              sandbox/testdata/contract.json; a test holds the built page to it
+//   media-worker.ts  the same bundle as a worker, for encrypting big files
 //   faults.ts  what can be made to go wrong inside the page
 //   dom.ts     the few elements that clients look for
 //
@@ -14,6 +15,7 @@
 
 import { install } from "./base/loader";
 import { watch } from "./dom";
+import { inWorker, serveWorker } from "./media-worker";
 import { defineBase } from "./modules/base";
 import { defineChats } from "./modules/chats";
 import { defineConn } from "./modules/conn";
@@ -32,24 +34,29 @@ import { defineSend } from "./modules/send";
 import { defineThumbs } from "./modules/thumbs";
 import { launch } from "./session";
 
-// The order is part of the simulation: a client takes the first module that looks right.
-defineBase();
-defineEnums();
-defineIds();
-definePrefs();
-defineConn();
-defineContacts();
-definePresence();
-defineChats();
-defineGroups();
-defineMessages();
-defineGetters();
-defineMedia();
-defineThumbs();
-defineSend();
-defineReceive();
-defineMisc();
+function page(): void {
+  // The order is part of the simulation: a client takes the first module that looks right.
+  defineBase();
+  defineEnums();
+  defineIds();
+  definePrefs();
+  defineConn();
+  defineContacts();
+  definePresence();
+  defineChats();
+  defineGroups();
+  defineMessages();
+  defineGetters();
+  defineMedia();
+  defineThumbs();
+  defineSend();
+  defineReceive();
+  defineMisc();
 
-install();
-watch();
-launch();
+  install();
+  watch();
+  launch();
+}
+
+if (inWorker) serveWorker();
+else page();

@@ -1,6 +1,8 @@
 // WhatsApp's media scheme: HKDF(mediaKey, info by type) → iv, cipherKey, macKey; AES-256-CBC; the first ten bytes of
-// HMAC-SHA256(macKey, iv + cipher) appended. Big files are encrypted chunk by chunk into one buffer, so that no more
-// than the ciphertext and one working copy are in memory.
+// HMAC-SHA256(macKey, iv + cipher) appended.
+//
+// WebCrypto works on whole buffers, and what Blink allocates is freed only by the next garbage collection, so a 64 MB
+// file must not be cut, joined or copied here. encryptMedia makes two buffers: see there.
 
 import { decodeB64, encodeB64 } from "./prefs";
 
@@ -13,8 +15,7 @@ const INFO: Record<string, string> = {
   ptt: "WhatsApp Audio Keys",
   document: "WhatsApp Document Keys",
 };
-const CHUNK = 4 << 20;
-const IV = 16;
+const BLOCK = 16; // of AES; the iv has this size too
 const MAC = 10;
 
 export interface Encrypted {
@@ -45,42 +46,43 @@ export async function sha256(data: BufferSource): Promise<string> {
   return encodeB64(await crypto.subtle.digest("SHA-256", data));
 }
 
+/**
+ * Encrypts a file. The MAC is over iv + cipher and the upload is cipher + MAC, so the result needs room on both sides:
+ * the plaintext gets a block in front, which is made to encrypt to the iv, and blocks behind, which the MAC overwrites.
+ */
 export async function encryptMedia(file: Blob, type: string): Promise<Encrypted> {
   const mediaKey = crypto.getRandomValues(new Uint8Array(32));
   const keys = await deriveKeys(mediaKey, type);
-  const filehash = await sha256(await file.arrayBuffer());
-  const cipherSize = (Math.floor(file.size / 16) + 1) * 16;
-  const buffer = new Uint8Array(IV + cipherSize + MAC);
-  buffer.set(keys.iv);
-  await encryptInto(buffer, file, keys);
-  const mac = await crypto.subtle.sign("HMAC", keys.macKey, buffer.subarray(0, IV + cipherSize));
-  buffer.set(new Uint8Array(mac, 0, MAC), IV + cipherSize);
-  const upload = buffer.subarray(IV);
-  const encFilehash = await sha256(upload);
-  return { blob: new Blob([upload]), mediaKey: encodeB64(mediaKey), filehash, encFilehash };
+  const padding = BLOCK - (file.size % BLOCK);
+  const behind = new Uint8Array(padding + BLOCK).fill(padding, 0, padding);
+  const input = await new Blob([new Uint8Array(BLOCK), file, behind]).arrayBuffer();
+  const filehash = await sha256(new Uint8Array(input, BLOCK, file.size));
+  const iv = await decryptBlock(keys.cipherKey, keys.iv);
+  const output = await crypto.subtle.encrypt({ name: "AES-CBC", iv }, keys.cipherKey, input);
+  const end = BLOCK + file.size + padding;
+  const mac = await crypto.subtle.sign("HMAC", keys.macKey, new Uint8Array(output, 0, end));
+  new Uint8Array(output).set(new Uint8Array(mac, 0, MAC), end);
+  const upload = new Uint8Array(output, BLOCK, end - BLOCK + MAC);
+  return { blob: new Blob([upload]), mediaKey: encodeB64(mediaKey), filehash, encFilehash: await sha256(upload) };
 }
 
-// Each chunk is a CBC run of its own whose iv is the last block of the one before. WebCrypto pads every run; only the
-// last one keeps its padding.
-async function encryptInto(buffer: Uint8Array<ArrayBuffer>, file: Blob, keys: Keys): Promise<void> {
-  let iv: BufferSource = keys.iv;
-  for (let at = 0; at <= file.size; at += CHUNK) {
-    const plain = await file.slice(at, at + CHUNK).arrayBuffer();
-    const cipher: Uint8Array<ArrayBuffer> = new Uint8Array(await crypto.subtle.encrypt({ name: "AES-CBC", iv }, keys.cipherKey, plain));
-    const last = at + CHUNK > file.size;
-    const kept: Uint8Array<ArrayBuffer> = last ? cipher : cipher.subarray(0, plain.byteLength);
-    buffer.set(kept, IV + at);
-    iv = kept.slice(-16);
-  }
+// The bare AES decryption of one block. WebCrypto only has CBC with padding: the second block, which encrypts nothing
+// but padding, is there to satisfy it.
+async function decryptBlock(key: CryptoKey, block: Uint8Array<ArrayBuffer>): Promise<Uint8Array<ArrayBuffer>> {
+  const paddingBlock = new Uint8Array(await crypto.subtle.encrypt({ name: "AES-CBC", iv: block }, key, new Uint8Array(0)));
+  const both = new Uint8Array(2 * BLOCK);
+  both.set(block);
+  both.set(paddingBlock, BLOCK);
+  return new Uint8Array(await crypto.subtle.decrypt({ name: "AES-CBC", iv: new Uint8Array(BLOCK) }, key, both));
 }
 
 /** Decrypts a downloaded file; throws when it is not what the message announced. */
 export async function decryptMedia(data: ArrayBuffer, mediaKey: string, type: string, filehash?: string): Promise<ArrayBuffer> {
   const keys = await deriveKeys(decodeB64(mediaKey), type);
   const cipher = new Uint8Array(data, 0, data.byteLength - MAC);
-  const signed = new Uint8Array(IV + cipher.length);
+  const signed = new Uint8Array(BLOCK + cipher.length);
   signed.set(keys.iv);
-  signed.set(cipher, IV);
+  signed.set(cipher, BLOCK);
   const mac = new Uint8Array(await crypto.subtle.sign("HMAC", keys.macKey, signed), 0, MAC);
   if (new Uint8Array(data, cipher.length).some((b, i) => b !== mac[i])) throw new Error("media: the MAC does not match");
   const plain = await crypto.subtle.decrypt({ name: "AES-CBC", iv: keys.iv }, keys.cipherKey, cipher);

@@ -4,7 +4,8 @@ import { define, R } from "../base/loader";
 import { BaseModel, defineModel } from "../base/model";
 import { comms } from "../comms";
 import { MEDIA_TYPES, SendMsgResult, unixTime } from "./enums";
-import { decryptMedia, encryptMedia, sha256 } from "./media-crypto";
+import { encrypt } from "../media-worker";
+import { decryptMedia, sha256 } from "./media-crypto";
 import { sendPrepared } from "./send";
 import { thumbnailOf, videoFacts } from "./thumbs";
 
@@ -131,10 +132,10 @@ async function mediaConn(): Promise<{ auth: string; upload_path: string }> {
 }
 
 async function upload(request: { mediaType: string; blob: Blob }): Promise<any> {
-  const encrypted = await encryptMedia(request.blob, request.mediaType);
+  const encrypted = await encrypt(request.blob, request.mediaType);
   const { auth, upload_path } = await mediaConn();
-  const token = encodeURIComponent(encrypted.encFilehash);
-  const response = await fetch(`${upload_path}/${request.mediaType}?auth=${encodeURIComponent(auth)}&token=${token}`, { method: "POST", body: encrypted.blob });
+  const url = `${upload_path}/${request.mediaType}?auth=${encodeURIComponent(auth)}&token=${encodeURIComponent(encrypted.encFilehash)}`;
+  const response = await fetch(url, { method: "POST", body: encrypted.blob });
   if (response.status === 401 || response.status === 403) connection = undefined;
   if (!response.ok) return { kind: "ERROR", status: response.status };
   const { direct_path: directPath } = await response.json();
