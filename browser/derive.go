@@ -103,7 +103,7 @@ func (l *life) connected(now time.Time) (State, string) {
 		return StateSyncing, "saving the link"
 	}
 	if !l.canSend() {
-		l.again("probe", "probe", func() { l.ask("probe", l.timing.heartbeat) })
+		l.again("probe", "probe", func() { l.ask("probe", l.timing.probe) })
 		if l.caps == nil {
 			return l.whileProbing()
 		}

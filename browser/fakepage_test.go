@@ -53,7 +53,10 @@ const fakeBridge = `(() => {
       const f = inputs[a.id]?.files[0];
       return { ack: 1, time: 1760000000, chat: f ? f.name + " " + f.size + " " + (await f.text()) : a.chat };
     },
-    contacts: () => Array.from({ length: 20000 }, (_, i) => ({ wid: 62812000000 + i + "@c.us", phone: String(62812000000 + i), lid: i + "@lid", name: "Name \"" + i + "\"", pushname: "push", is_business: false, is_my_contact: true, blocked: false })),
+    contacts: () => {
+      const column = (f) => Array.from({ length: 20000 }, (_, i) => f(i));
+      return { wid: column((i) => 62812000000 + i + "@c.us"), phone: column(() => ""), lid: column((i) => i + "@lid"), name: column((i) => 'Name "' + i + '"'), pushname: column(() => "push"), flags: "2".repeat(20000) };
+    },
     logout: async () => { localStorage.clear(); await put(undefined); location.href = "/?post_logout=1&logout_reason=user"; return {}; },
   };
   window.kurir = {

@@ -153,7 +153,46 @@ func (s *Session) Messages(ctx context.Context, chat string, limit int) ([]Messa
 
 // Contacts returns the address book. Errors are *problem.Error.
 func (s *Session) Contacts(ctx context.Context) ([]Contact, error) {
-	return decode[[]Contact](ctx, s, reading("contacts", nil))
+	c, err := decode[contactColumns](ctx, s, reading("contacts", map[string]any{"columns": true}))
+	if err != nil {
+		return nil, err
+	}
+	list, err := c.rows()
+	if err != nil {
+		return nil, problem.Wrap(problem.PageError, "the page's contacts could not be read", err)
+	}
+	return list, nil
+}
+
+// contactColumns is the address book as it travels: less than half the bytes of a list of objects.
+type contactColumns struct {
+	WID      []string `json:"wid"`
+	Phone    []string `json:"phone"` // "": the digits of the wid
+	LID      []string `json:"lid"`
+	Name     []string `json:"name"`
+	Pushname []string `json:"pushname"`
+	Flags    string   `json:"flags"` // a digit for each: 1 business + 2 mine + 4 blocked
+}
+
+func (c contactColumns) rows() ([]Contact, error) {
+	n := len(c.WID)
+	for _, have := range []int{len(c.Phone), len(c.LID), len(c.Name), len(c.Pushname), len(c.Flags)} {
+		if have != n {
+			return nil, fmt.Errorf("columns of %d and %d contacts", n, have)
+		}
+	}
+	list := make([]Contact, n)
+	for i := range list {
+		phone, flags := c.Phone[i], c.Flags[i]-'0'
+		if phone == "" {
+			phone = number(c.WID[i])
+		}
+		list[i] = Contact{
+			WID: c.WID[i], Phone: phone, LID: c.LID[i], Name: c.Name[i], Pushname: c.Pushname[i],
+			IsBusiness: flags&1 != 0, IsMyContact: flags&2 != 0, Blocked: flags&4 != 0,
+		}
+	}
+	return list, nil
 }
 
 // PairingCode asks WhatsApp for a code that links the phone of that number (digits) without a camera. Errors are

@@ -27,6 +27,7 @@ type timing struct {
 	load       time.Duration // until a document has told its first state
 	grace      time.Duration // how long a session may be without a connection and still be WORKING
 	settle     time.Duration // how long after a start it may be without one and still be SYNCING
+	probe      time.Duration // of one probe, which waits for wa-js
 	retry      time.Duration // between two attempts at something that failed inside the page
 	save       time.Duration // between two looks whether the link is on disk
 	saveLimit  time.Duration // then Chromium is closed and started again: what it closes, it writes
@@ -40,7 +41,7 @@ type timing struct {
 func defaultTiming() timing {
 	return timing{
 		heartbeat: 10 * time.Second, load: 90 * time.Second, grace: 4 * time.Second, settle: 20 * time.Second,
-		retry: 2 * time.Second, save: 100 * time.Millisecond, saveLimit: 20 * time.Second, crashes: 10 * time.Minute,
+		probe: 15 * time.Second, retry: 2 * time.Second, save: 100 * time.Millisecond, saveLimit: 20 * time.Second, crashes: 10 * time.Minute,
 		logout: 10 * time.Second, stable: 30 * time.Second, backoffMin: time.Second, backoffMax: time.Minute,
 	}
 }

@@ -124,7 +124,7 @@ func TestSessionInChromium(t *testing.T) {
 	t.Run("contacts", func(t *testing.T) {
 		begin := time.Now()
 		list, err := s.Contacts(t.Context())
-		if err != nil || len(list) != 20_000 || list[7].Name != `Name "7"` {
+		if err != nil || len(list) != 20_000 || list[7].Name != `Name "7"` || list[7].Phone != "62812000007" || !list[7].IsMyContact || list[7].Blocked {
 			t.Fatalf("%d contacts, %v", len(list), err)
 		}
 		t.Logf("20,000 contacts: %s", time.Since(begin))
