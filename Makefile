@@ -61,7 +61,8 @@ lint:
 types: node_modules/.package-lock.json
 	node_modules/.bin/tsc -p .
 # One package at a time: several of them start Chromium, and two cores do not carry many.
-unit:
+unit: node_modules/.package-lock.json
+	node --test js/test/*.test.mjs
 	go test -race -p 1 -timeout 20m ./...
 
 bench: build ## speed and memory, printed as a table
