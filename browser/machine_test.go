@@ -446,6 +446,26 @@ func TestLogout(t *testing.T) {
 	})
 }
 
+// A page that is lost during a logout and comes back linked was not logged out.
+func TestLogoutThatFails(t *testing.T) {
+	t.Parallel()
+	inMachine(t, fakeSet{state: atMain}, func(m *machine) {
+		m.engine().freeze()
+		done := make(chan error, 1)
+		go func() { done <- m.Logout(m.t.Context()) }()
+		synctest.Wait()
+		m.engine().mu.Lock()
+		m.engine().frozen = false
+		m.engine().mu.Unlock()
+		time.Sleep(time.Second)
+		m.engine().emit(signal{kind: signalCrash})
+		if err := <-done; problem.CodeOf(err) != problem.SessionLost {
+			m.t.Errorf("logout: %v", err)
+		}
+		m.want(0, StateWorking, "")
+	})
+}
+
 func TestDocuments(t *testing.T) {
 	t.Parallel()
 	inMachine(t, fakeSet{state: atMain}, func(m *machine) {

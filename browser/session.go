@@ -151,21 +151,27 @@ func (s *Session) Restart(ctx context.Context) error {
 // Logout unlinks this device from the phone and waits until the page says so; the session is LOGGED_OUT then.
 // Errors are *problem.Error: INSTANCE_NOT_READY when it is not linked, PAGE_ERROR, PAGE_TIMEOUT.
 func (s *Session) Logout(ctx context.Context) error {
+	begin := time.Now()
 	_, err := s.call(ctx, request{
 		method: "logout", limit: 20 * time.Second, late: problem.PageTimeout, lost: problem.PageError,
 		in: []State{StateSyncing, StateWorking, StateDegraded, StateRestricted},
 	})
-	// The page navigates away at the end of a logout: to lose it there is the success.
+	// The page navigates away at the end of a logout: to lose it there is the success, unless it comes back linked.
 	if err != nil && problem.CodeOf(err) != problem.SessionLost {
 		return err
 	}
 	ctx, cancel := context.WithTimeout(ctx, s.timing.logout+closeLimit)
 	defer cancel()
 	for tick := time.NewTicker(20 * time.Millisecond); ; {
-		switch s.Status().State {
+		switch st := s.Status(); st.State {
 		case StateLoggedOut, StateStopped, StateScanQR:
 			tick.Stop()
 			return nil
+		case StateWorking, StateDegraded:
+			if err != nil && st.Since.After(begin) {
+				tick.Stop()
+				return err
+			}
 		}
 		select {
 		case <-tick.C:

@@ -48,6 +48,17 @@ func await(t testing.TB, s *Session, want State) {
 	})
 }
 
+// awaitAgain is await for a state that the session has left and come back to since begin.
+func awaitAgain(t testing.TB, s *Session, want State, begin time.Time) {
+	t.Helper()
+	eventually(t, func() error {
+		if st := s.Status(); st.State != want || st.Since.Before(begin) {
+			return fmt.Errorf("state %s (%s) since %s, want %s after %s", st.State, st.Reason, st.Since, want, begin)
+		}
+		return nil
+	})
+}
+
 func eventually(t testing.TB, check func() error) {
 	t.Helper()
 	var err error
@@ -160,11 +171,12 @@ func TestSessionInChromium(t *testing.T) {
 			}
 			return nil
 		})
+		begin := time.Now()
 		killRenderers(t, chromiumOf(t, s))
 		if err := <-hung; problem.CodeOf(err) != problem.SessionLost {
 			t.Errorf("a send during the crash: %v", err)
 		}
-		await(t, s, StateWorking)
+		awaitAgain(t, s, StateWorking, begin)
 	})
 	t.Run("logout", func(t *testing.T) {
 		if err := s.Logout(t.Context()); err != nil {
