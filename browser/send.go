@@ -153,7 +153,7 @@ func (s *Session) Messages(ctx context.Context, chat string, limit int) ([]Messa
 
 // Contacts returns the address book. Errors are *problem.Error.
 func (s *Session) Contacts(ctx context.Context) ([]Contact, error) {
-	c, err := decode[contactColumns](ctx, s, reading("contacts", map[string]any{"columns": true}))
+	c, err := decode[contactColumns](ctx, s, reading("contacts", nil))
 	if err != nil {
 		return nil, err
 	}

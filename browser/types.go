@@ -72,6 +72,8 @@ type Outgoing struct {
 	FilePath string `json:"-"`    // absolute path of the file on this machine; handed over by DOM.setFileInputFiles
 	FileName string `json:"filename,omitempty"`
 	MimeType string `json:"mimetype,omitempty"`
+	// First says that no page has heard of this id before, so that none needs to be searched for it.
+	First bool `json:"first,omitempty"`
 }
 
 // Sent is the answer of WhatsApp's server to a send.

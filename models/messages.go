@@ -15,7 +15,7 @@ import (
 // messageColumns is the order in which scanMessage reads. Plain SQL and a plain scan: GORM's reflection costs more
 // than the statement on this path.
 const messageColumns = `seq, id, instance_id, wa_id, chat, phone, kind, body, file_path, file_name, mime_type, file_size,
-	priority, state, code, detail, attempts, not_before, retry_at, idempotency_key, content_hash, ack, created_at,
+	priority, state, code, detail, claims, attempts, not_before, retry_at, idempotency_key, content_hash, ack, created_at,
 	sending_at, sent_at, delivered_at, read_at, failed_at`
 
 const insertMessage = `INSERT INTO messages (id, instance_id, wa_id, chat, phone, kind, body, file_path, file_name,
@@ -25,7 +25,7 @@ const insertMessage = `INSERT INTO messages (id, instance_id, wa_id, chat, phone
 func scanMessage(row scanner) (Message, error) {
 	var m Message
 	err := row.Scan(&m.Seq, &m.ID, &m.InstanceID, &m.WAID, &m.Chat, &m.Phone, &m.Kind, &m.Body, &m.FilePath,
-		&m.FileName, &m.MimeType, &m.FileSize, &m.Priority, &m.State, &m.Code, &m.Detail, &m.Attempts, &m.NotBefore,
+		&m.FileName, &m.MimeType, &m.FileSize, &m.Priority, &m.State, &m.Code, &m.Detail, &m.Claims, &m.Attempts, &m.NotBefore,
 		&m.RetryAt, &m.IdempotencyKey, &m.ContentHash, &m.Ack, &m.CreatedAt, &m.SendingAt, &m.SentAt, &m.DeliveredAt,
 		&m.ReadAt, &m.FailedAt)
 	return m, err

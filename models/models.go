@@ -70,6 +70,7 @@ type Message struct {
 	State      MessageState
 	Code       string // of the catalogue, when failed, unknown or waiting for a retry
 	Detail     string
+	Claims     int       // how often it was taken to be sent; 1: no page has heard of its WhatsApp id before
 	Attempts   int       // sends that came to an end, well or not; one that found the instance not ready does not count
 	NotBefore  time.Time // not eligible before, rows behind it pass; zero: at once
 	RetryAt    time.Time // the head is not tried again before, and the rows behind wait with it; zero: at once

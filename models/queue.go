@@ -10,7 +10,7 @@ import (
 
 // claimHead takes the first eligible row by priority and order of acceptance. A row before its not_before is passed
 // over; a head before its retry_at is not, so nothing overtakes a retry within a priority.
-const claimHead = `UPDATE messages SET state = 'sending', sending_at = ?, code = '', detail = ''
+const claimHead = `UPDATE messages SET state = 'sending', sending_at = ?, claims = claims + 1, code = '', detail = ''
 	WHERE seq = (SELECT seq FROM messages WHERE instance_id = ? AND state = 'queued' AND not_before <= ?
 		ORDER BY priority DESC, seq LIMIT 1) AND retry_at <= ?
 	RETURNING ` + messageColumns

@@ -74,6 +74,7 @@ func (d *dispatcher) send(m models.Message) (browser.Sent, error) {
 	defer cancel()
 	out := browser.Outgoing{
 		ID: m.WAID, Chat: m.Chat, Kind: browser.Kind(m.Kind), Body: m.Body, FileName: m.FileName, MimeType: m.MimeType,
+		First: m.Claims == 1,
 	}
 	if m.FilePath != "" {
 		out.FilePath = d.o.path(m.FilePath)

@@ -48,6 +48,9 @@ func (p *page) Send(ctx context.Context, m browser.Outgoing) (browser.Sent, erro
 	p.sends = append(p.sends, m.Body)
 	p.tries[m.ID]++
 	n := p.tries[m.ID]
+	if m.First && n > 1 {
+		p.t.Errorf("%s: the page has heard of the id, and is told that it has not", m.ID)
+	}
 	p.mu.Unlock()
 	defer func() {
 		p.mu.Lock()

@@ -7,7 +7,7 @@ import { limit, Problem, textOf } from "./limits";
 import { lookup } from "./lookup";
 import { type Any, quiet } from "./modules";
 import { probe } from "./probe";
-import { contactColumns, listChats, listContacts, listMessages } from "./read";
+import { contactColumns, listChats, listMessages } from "./read";
 import { send } from "./send";
 
 interface Method {
@@ -25,7 +25,7 @@ const methods: Record<string, Method> = {
   lookup: { limitMs: 15_000, run: (a, ms) => lookup(String(a.chat ?? ""), (a.ids ?? []).map(String), ms) },
   chats: { limitMs: 10_000, run: (a) => listChats(count(a.limit)) },
   messages: { limitMs: 20_000, run: (a, ms) => listMessages(String(a.chat ?? ""), count(a.limit), ms) },
-  contacts: { limitMs: 20_000, run: (a) => (a.columns === true ? contactColumns() : listContacts()) },
+  contacts: { limitMs: 20_000, run: contactColumns },
   pairingCode: { limitMs: 30_000, run: (a, ms) => pairingCode(String(a.phone ?? ""), ms) },
   logout: { limitMs: 15_000, run: (_a, ms) => logout(ms) },
 };

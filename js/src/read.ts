@@ -168,7 +168,7 @@ export function listContacts(): Any[] {
 }
 
 /**
- * The same in columns: less than half the bytes for twenty thousand contacts, and no key is escaped and parsed twenty
+ * The address book in columns: less than half the bytes for twenty thousand contacts, and no key is escaped and parsed twenty
  * thousand times. phone is "" where it is the digits of wid; flags has a digit per contact: 1 business, 2 mine, 4 blocked.
  */
 export function contactColumns(): Any {

@@ -16,6 +16,7 @@ export interface SendArgs {
   body?: string;
   filename?: string;
   mimetype?: string;
+  first?: boolean; // no page has heard of this id before
 }
 export interface SendResult {
   ack: number;
@@ -33,7 +34,7 @@ export async function send(a: SendArgs, ms: number): Promise<SendResult> {
   const chat = await chatFor(a.chat, deadline);
   const wid = str(field(chat, "id"));
   // Sent before, in this document or, after a restart, by the page itself: it sends what was left pending.
-  const before = inMemory(wid, a.id) ?? (await stored(wid, a.id, deadline));
+  const before = a.first ? undefined : (inMemory(wid, a.id) ?? (await stored(wid, a.id, deadline)));
   if (before && !failed(before)) return await settled(before, a.id, wid, deadline);
   const key = await limit(ownKey(chat, a.id), deadline.left(5000), "PAGE_TIMEOUT", "the message's key").catch((e) => {
     throw e instanceof Problem ? e : new Problem("PAGE_ERROR", textOf(e));

@@ -50,6 +50,7 @@ CREATE TABLE messages (
     state           TEXT      NOT NULL,
     code            TEXT      NOT NULL DEFAULT '',
     detail          TEXT      NOT NULL DEFAULT '',
+    claims          INTEGER   NOT NULL DEFAULT 0,
     attempts        INTEGER   NOT NULL DEFAULT 0,
     not_before      TIMESTAMP NOT NULL,
     retry_at        TIMESTAMP NOT NULL,
