@@ -303,7 +303,7 @@ func TestFileIsHandedOverAndRemoved(t *testing.T) {
 			t.Fatal(err)
 		}
 		h.page.send = func(ctx context.Context, m browser.Outgoing, attempt int) (browser.Sent, error) {
-			want := browser.Outgoing{ID: m.ID, Chat: "6281234567890@c.us", Kind: "document", Body: "caption", FilePath: file, FileName: "f.pdf", MimeType: "application/pdf", First: true}
+			want := browser.Outgoing{ID: m.ID, Chat: "6281234567890@c.us", Kind: "document", Body: "caption", FilePath: file, FileName: "f.pdf", MimeType: "application/pdf", First: attempt == 1}
 			if d := cmp.Diff(want, m); d != "" {
 				t.Error(d)
 			}
