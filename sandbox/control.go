@@ -60,6 +60,11 @@ func (s *Server) controlHandler() http.Handler {
 	}) (any, error) {
 		return none{}, s.Read(r.PathValue("number"), a.Chat, a.IDs...)
 	}))
+	mux.HandleFunc("POST /phones/{number}/offline", control1(func(r *http.Request, a struct {
+		Offline bool `json:"offline"`
+	}) (any, error) {
+		return none{}, s.SetOffline(r.PathValue("number"), a.Offline)
+	}))
 	mux.HandleFunc("POST /phones/{number}/unlink", control0(func(r *http.Request) (any, error) { return none{}, s.Unlink(r.PathValue("number")) }))
 	mux.HandleFunc("POST /groups", control1(func(_ *http.Request, a struct {
 		Owner        string   `json:"owner"`

@@ -84,6 +84,15 @@ func (w *world) apply(e *event) []outgoing {
 		}
 	case "group":
 		return w.applyGroup(e)
+	case "offline":
+		w.ensure(e.Account).Offline = true
+	case "online":
+		a := w.ensure(e.Account)
+		for _, r := range a.Waiting {
+			r.N = len(a.Inbox) + 1
+			a.Inbox = append(a.Inbox, r)
+		}
+		a.Offline, a.Waiting = false, nil
 	case "state":
 		w.restore(e.State)
 	case "existing":
@@ -121,7 +130,7 @@ func (w *world) restore(a *account) {
 	a.index()
 	w.accounts[a.Phone.Number] = a
 	w.register(a)
-	for _, r := range a.Inbox {
+	for _, r := range slices.Concat(a.Inbox, a.Waiting) {
 		key := strings.TrimSuffix(r.From, userServer) + " " + r.ID
 		w.receipts[key] = append(w.receipts[key], r)
 	}
@@ -208,7 +217,11 @@ func (w *world) store(a *account, m *entry) {
 // receive puts a message into a phone's inbox.
 func (w *world) receive(a, sender *account, m WireMessage) {
 	r := newReceived(m, len(a.Inbox)+1)
-	a.Inbox = append(a.Inbox, r)
+	if a.Offline {
+		a.Waiting = append(a.Waiting, r)
+	} else {
+		a.Inbox = append(a.Inbox, r)
+	}
 	key := sender.Phone.Number + " " + m.ID
 	w.receipts[key] = append(w.receipts[key], r)
 }

@@ -84,6 +84,7 @@ type faults struct {
 	list []*Fault
 	next int
 	held []*held
+	used func() // called when a fault was used up
 }
 
 // held is a message that waits at a hold point.
@@ -125,10 +126,13 @@ func (f *faults) take(name FaultName, o occasion) *Fault {
 			x.Op != "" && x.Op != o.op || x.At != "" && x.At != o.at {
 			continue
 		}
-		if x.Count == 1 {
+		switch {
+		case x.Count == 1:
 			f.list = slices.Delete(f.list, i, i+1)
-		} else if x.Count > 1 {
+			f.used()
+		case x.Count > 1:
 			x.Count--
+			f.used()
 		}
 		return x
 	}
@@ -163,6 +167,7 @@ func (s *Server) SetFault(f Fault) (id string, err error) {
 	f.ID = fmt.Sprintf("fault%d", s.faults.next)
 	if f.Name != FaultPage && f.Name != FaultRemoveDevice && (f.Name != FaultDropSocket || f.Seconds > 0) {
 		s.faults.list = append(s.faults.list, &f)
+		s.notify()
 	}
 	var hit []*conn
 	for c := range s.conns {
@@ -171,6 +176,7 @@ func (s *Server) SetFault(f Fault) (id string, err error) {
 		}
 	}
 	s.mu.Unlock()
+	s.notifyAt(f.expires)
 
 	switch f.Name {
 	case FaultDropSocket:
@@ -227,13 +233,25 @@ func (f *Fault) check() error {
 	return nil
 }
 
+// notifyAt wakes those who wait for a change when a fault ends by itself; the zero time is never.
+func (s *Server) notifyAt(t time.Time) {
+	if t.IsZero() {
+		return
+	}
+	s.later(time.Until(t)+time.Millisecond, func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.notify()
+	})
+}
+
 // Faults lists what is set, without the magic numbers.
 func (s *Server) Faults() []Fault {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	list := []Fault{}
+	list, now := []Fault{}, time.Now()
 	for _, f := range s.faults.list {
-		if !f.magic {
+		if !f.magic && (f.expires.IsZero() || now.Before(f.expires)) {
 			list = append(list, *f)
 		}
 	}

@@ -294,6 +294,9 @@ func (s *Server) pairAfterPasskey(c *conn, number string, o occasion) {
 // roomForDevice drops devices that never connected and checks the limit. The caller holds s.mu.
 func (s *Server) roomForDevice(number string) error {
 	a := s.world.ensure(number)
+	if a.Offline {
+		return errOffline(number)
+	}
 	for _, d := range slices.Clone(a.Devices) {
 		if !d.Seen && time.Since(time.Unix(d.Linked, 0)) > unseenLifetime {
 			if err := s.commit(&event{Op: "unlink", Account: number, Device: d.ID}); err != nil {

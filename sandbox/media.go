@@ -268,7 +268,7 @@ func (s *Server) resume() {
 	var fetching []*Received
 	var due []parcel
 	for _, a := range s.world.accounts {
-		for _, r := range a.Inbox {
+		for _, r := range slices.Concat(a.Inbox, a.Waiting) {
 			if r.Fetching && r.Media != nil {
 				fetching = append(fetching, r)
 			}

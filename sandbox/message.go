@@ -179,7 +179,7 @@ func (s *Server) deliver(p parcel) (start func()) {
 		o := p.occasion
 		o.number = number
 		a := s.world.ensure(number)
-		if a == p.sender || s.faults.take(FaultNoReceipt, o) != nil {
+		if a == p.sender || a.Offline || s.faults.take(FaultNoReceipt, o) != nil {
 			continue
 		}
 		delivery := time.Duration(a.Phone.DeliveryDelayMS) * time.Millisecond
@@ -215,8 +215,8 @@ func (s *Server) receipt(number string, p parcel, kind string) {
 		r.Chat = p.message.Chat
 	}
 	a := s.world.ensure(number)
-	if b := a.People[p.sender.wid()]; b != nil && b.Blocked && !isGroup(r.Chat) {
-		return // the phone never saw it
+	if b := a.People[p.sender.wid()]; a.Offline || b != nil && b.Blocked && !isGroup(r.Chat) {
+		return // the phone never saw it, or not yet
 	}
 	if err := s.commit(&event{Op: "receipt", T: time.Now().Unix(), Account: number, Receipt: r}); err != nil {
 		s.log.Error("sandbox receipt", "err", err)

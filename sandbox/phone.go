@@ -41,6 +41,7 @@ type Phone struct {
 	Devices  []DeviceInfo `json:"devices"`
 	Received int          `json:"received"` // messages in the inbox
 	Typing   string       `json:"typing,omitempty"`
+	Offline  bool         `json:"offline,omitempty"` // the phone itself; its linked devices are not
 }
 
 // DeviceInfo is a linked device as the phone lists it.
@@ -128,7 +129,7 @@ func (s *Server) CreatePhone(spec PhoneSpec) (Phone, error) {
 
 // snapshot copies what callers may see. The caller holds s.mu.
 func (a *account) snapshot() Phone {
-	p := Phone{PhoneSpec: a.Phone, WID: a.wid(), LID: a.lid(), Received: len(a.Inbox), Devices: []DeviceInfo{}, Typing: a.typingIn}
+	p := Phone{PhoneSpec: a.Phone, WID: a.wid(), LID: a.lid(), Received: len(a.Inbox), Devices: []DeviceInfo{}, Typing: a.typingIn, Offline: a.Offline}
 	p.AddressBook = nil
 	for _, d := range a.Devices {
 		p.Devices = append(p.Devices, DeviceInfo{
@@ -241,6 +242,9 @@ func (s *Server) Read(number, chat string, ids ...string) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	a := s.world.ensure(n)
+	if a.Offline {
+		return errOffline(n)
+	}
 	byAuthor := map[string]*receiptArgs{}
 	var order []*receiptArgs
 	for _, m := range a.Log {

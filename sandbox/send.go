@@ -47,6 +47,10 @@ func (s *Server) SendFrom(number, to string, m Message) error {
 	o.account = n
 	s.mu.Lock()
 	sender := s.world.ensure(n)
+	if sender.Offline {
+		s.mu.Unlock()
+		return errOffline(n)
+	}
 	if err := s.reachable(sender, w.Chat, o); err != nil {
 		s.mu.Unlock()
 		return err

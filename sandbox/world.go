@@ -28,6 +28,8 @@ type account struct {
 	About   string                  `json:"about,omitempty"`
 	Cleared map[string]int64        `json:"cleared,omitempty"` // chats without what is older
 	Hidden  map[string]bool         `json:"hidden,omitempty"`  // deleted chats, until something arrives in them
+	Offline bool                    `json:"offline,omitempty"` // the phone; its linked devices are not
+	Waiting []*Received             `json:"waiting,omitempty"` // what the phone gets when it is back
 
 	byKey map[msgKey]*entry
 	seed  *seed
