@@ -15,7 +15,7 @@ help: ## list the commands
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 
 run: setup build ## install what is missing, build, start kurir with a linked sandbox instance
-	@exec bin/kurir serve --demo
+	@KURIR_LOG_LEVEL=$${KURIR_LOG_LEVEL:-warn} exec bin/kurir serve --demo
 
 build: page bin/kurir ## build the page code and the binary
 

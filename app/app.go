@@ -32,6 +32,7 @@ type App struct {
 	out       *outbox.Outbox
 	sessions  *Sessions
 	simulator *simulator
+	lock      *os.File // of the data folder
 	admin     *adminToken
 
 	listener net.Listener
@@ -62,6 +63,9 @@ func Open(ctx context.Context, cfg Config, log *slog.Logger) (_ *App, err error)
 		}
 	}()
 
+	if a.lock, err = lockData(cfg.Data); err != nil {
+		return nil, err
+	}
 	if err := a.openDatabase(ctx); err != nil {
 		return nil, err
 	}
@@ -169,6 +173,9 @@ func (a *App) Close(ctx context.Context) error {
 	errs = append(errs, a.simulator.close())
 	if a.db != nil {
 		errs = append(errs, a.db.Close())
+	}
+	if a.lock != nil {
+		errs = append(errs, a.lock.Close())
 	}
 	return errors.Join(errs...)
 }

@@ -54,7 +54,7 @@ func checkChromium(ctx context.Context, cfg Config) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	version, err := browser.Version(ctx, binary)
+	version, err := browser.Try(ctx, binary)
 	if err != nil {
 		return "", fmt.Errorf("%s does not start: %w", binary, err)
 	}
@@ -88,6 +88,8 @@ func checkDatabase(ctx context.Context, cfg Config) (string, error) {
 		return "", err
 	case version.Newer():
 		return "", errors.New("a newer kurir has written it: run that one")
+	case version.Current == 0:
+		return cfg.databaseURL() + " (empty; made at the first start)", nil
 	case version.Pending():
 		return "", fmt.Errorf("schema %d, this kurir has %d: run `kurir migrate` (serve does it by itself)", version.Current, version.Target)
 	}

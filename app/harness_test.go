@@ -313,3 +313,7 @@ func chromiumsOf(t *testing.T, dir string) []int {
 func testLog(t *testing.T) *slog.Logger {
 	return slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelDebug}))
 }
+
+func phoneSpec(number string) sandbox.PhoneSpec {
+	return sandbox.PhoneSpec{Number: number, Name: "Toko " + number[len(number)-3:]}
+}

@@ -10,7 +10,9 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strconv"
+	"strings"
 	"syscall"
 	"time"
 
@@ -201,10 +203,32 @@ func (c *chromium) close(ctx context.Context) error {
 	}
 }
 
-// environment is kurir's own, without what names another desktop, and with the instance's time zone and a folder
-// for temporary files.
+// Try starts the binary as a session does, on an empty profile that is removed again, and returns its version: it
+// shows that Chromium runs here, with all the libraries and rights it needs.
+func Try(ctx context.Context, binary string) (version string, err error) {
+	dir, err := os.MkdirTemp("", "kurir-try-")
+	if err != nil {
+		return "", err
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+	c, err := launch(ctx, launchOptions{
+		Binary: binary, ProfileDir: filepath.Join(dir, "profile"), TempDir: filepath.Join(dir, "tmp"),
+		OnEvent: func(frame) {}, Log: slog.New(slog.DiscardHandler),
+	})
+	if err != nil {
+		return "", err
+	}
+	version = c.version.Product
+	return version, c.close(ctx)
+}
+
+// environment is kurir's own, without its settings, which can be secrets, and without a screen; with the instance's
+// time zone and a folder for temporary files.
 func environment(o launchOptions) []string {
-	env := append(os.Environ(),
+	env := slices.DeleteFunc(os.Environ(), func(v string) bool {
+		return strings.HasPrefix(v, "KURIR_") || strings.HasPrefix(v, "DISPLAY=") || strings.HasPrefix(v, "WAYLAND_DISPLAY=")
+	})
+	env = append(env,
 		"TMPDIR="+o.TempDir,
 		// Chromium must not wait for a desktop's message bus that a service has not got.
 		"DBUS_SESSION_BUS_ADDRESS=unix:path=/dev/null",
