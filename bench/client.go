@@ -62,18 +62,22 @@ func (k *kurir) post(ctx context.Context, method, path, contentType string, body
 	return a, nil
 }
 
-// wa posts to /wa/*; the body is encoded before the clock starts in measure.
+// wa posts to /wa/* with the fields as JSON.
 func (k *kurir) wa(ctx context.Context, path string, fields map[string]any) error {
 	j, err := json.Marshal(fields)
 	if err != nil {
 		return err
 	}
-	// The instance's key is in the body; the admin's header would come first.
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, k.url+path, bytes.NewReader(j))
+	return k.waRaw(ctx, path, "application/json", bytes.NewReader(j))
+}
+
+// waRaw posts to /wa/*, without the admin token: the instance's key is in the body.
+func (k *kurir) waRaw(ctx context.Context, path, contentType string, body io.Reader) error {
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, k.url+path, body)
 	if err != nil {
 		return err
 	}
-	req.Header.Set("Content-Type", "application/json")
+	req.Header.Set("Content-Type", contentType)
 	resp, err := client.Do(req)
 	if err != nil {
 		return err

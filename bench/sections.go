@@ -274,8 +274,7 @@ func benchFiles(ctx context.Context, b *bench) error {
 			resetPeak(b.kurir.cmd.Process.Pid)
 			chrome := watchRSS(ctx, b.kurir)
 			t, err := repeat(3, func(int) error {
-				_, err := b.kurir.post(ctx, "POST", "/wa/sendfile", contentType, bytes.NewReader(body))
-				return err
+				return b.kurir.waRaw(ctx, "/wa/sendfile", contentType, bytes.NewReader(body))
 			})
 			peak := chrome()
 			if err != nil {
@@ -310,7 +309,10 @@ func fileBody(key, way string, file []byte) (contentType string, body []byte, er
 	if _, err := part.Write(file); err != nil {
 		return "", nil, err
 	}
-	return w.FormDataContentType(), form.Bytes(), w.Close()
+	if err := w.Close(); err != nil { // writes the last boundary
+		return "", nil, err
+	}
+	return w.FormDataContentType(), form.Bytes(), nil
 }
 
 // watchRSS samples the sum of Chromium's RSS until the returned function is called; that returns the highest.
