@@ -1,6 +1,13 @@
 package sandbox
 
-import "strconv"
+import (
+	"maps"
+	"slices"
+	"strconv"
+)
+
+// private says whether an action changes the own copy of a message only and is nobody else's business.
+func private(action string) bool { return action == "star" || action == "unstar" || action == "delete" }
 
 // applyAction carries out an edit or a revocation in every log that has the message, and tells the devices.
 func (w *world) applyAction(e *event) []outgoing {
@@ -8,6 +15,9 @@ func (w *world) applyAction(e *event) []outgoing {
 	a.Author = actor.wid()
 	actor.act(a, a.Chat, a.Target.FromMe)
 	out := actor.all("message_action", a, e.Device)
+	if private(a.Action) {
+		return out
+	}
 	for _, number := range w.audience(actor, a.Chat) {
 		r := w.ensure(number)
 		if r == actor {
@@ -31,10 +41,30 @@ func (a *account) act(x messageActionArgs, chat string, fromMe bool) {
 	}
 	switch x.Action {
 	case "edit":
-		m.Body = x.Text
+		m.Body, m.Edited = x.Text, x.T
 	case "revoke":
-		m.Type, m.Body, m.Media = "revoked", "", nil
+		m.Type, m.Body, m.Media, m.Reactions = "revoked", "", nil, nil
+	case "react":
+		m.react(x.Author, x.Text)
+	case "star", "unstar":
+		m.Star = x.Action == "star"
+	case "delete":
+		a.Log = slices.DeleteFunc(a.Log, func(other *entry) bool { return other == m })
+		delete(a.byKey, m.key())
 	}
+}
+
+// react keeps one reaction for each account; an empty one takes it back.
+func (m *entry) react(author, emoji string) {
+	reactions := maps.Clone(m.Reactions) // copies of the message may be on their way to somebody
+	if reactions == nil {
+		reactions = map[string]string{}
+	}
+	reactions[author] = emoji
+	if emoji == "" {
+		delete(reactions, author)
+	}
+	m.Reactions = reactions
 }
 
 // applyChat carries out a change of a chat.

@@ -66,6 +66,7 @@ func (s *Server) controlHandler() http.Handler {
 		return none{}, s.SetOffline(r.PathValue("number"), a.Offline)
 	}))
 	mux.HandleFunc("POST /phones/{number}/unlink", control0(func(r *http.Request) (any, error) { return none{}, s.Unlink(r.PathValue("number")) }))
+	s.controlDeeds(mux)
 	mux.HandleFunc("POST /groups", control1(func(_ *http.Request, a struct {
 		Owner        string   `json:"owner"`
 		Subject      string   `json:"subject"`

@@ -25,6 +25,8 @@ type event struct {
 	Media    *mediaResult       `json:"media,omitempty"`
 	Name     string             `json:"name,omitempty"`
 	About    string             `json:"about,omitempty"`
+	Picture  *string            `json:"picture,omitempty"` // name in the media store; "": removed
+	Note     *groupNote         `json:"note,omitempty"`
 	State    *account           `json:"state,omitempty"`
 	Existing *group             `json:"existing,omitempty"`
 }
@@ -81,6 +83,9 @@ func (w *world) apply(e *event) []outgoing {
 		}
 		if e.About != "" {
 			a.About = e.About
+		}
+		if e.Picture != nil {
+			a.Picture = *e.Picture
 		}
 	case "group":
 		return w.applyGroup(e)

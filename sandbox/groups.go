@@ -23,6 +23,19 @@ func (c *conn) group(req request) error {
 	})
 }
 
+// ChangeGroup lets a phone do something in a group: add, remove, promote, demote, leave, subject, description,
+// reset_invite, or join by code.
+func (s *Server) ChangeGroup(number, action, group, text string, participants []string) error {
+	n, err := parseUser(number)
+	if err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	_, err = s.changeGroup(s.world.ensure(n), groupArgs{Action: action, Group: group, Subject: text, Code: text, Participants: participants})
+	return err
+}
+
 // CreateGroup makes a group owned by number with the given others in it, and returns its wid.
 func (s *Server) CreateGroup(number, subject string, participants []string) (wid string, err error) {
 	n, err := parseUser(number)
@@ -53,6 +66,7 @@ func (s *Server) changeGroup(actor *account, a groupArgs) (groupOK, error) {
 		return groupOK{}, errorf(403, "forbidden")
 	}
 	answer := groupOK{Group: old.WID}
+	note := groupNote{Action: a.Action}
 	g := *old
 	g.Participants = slices.Clone(old.Participants)
 	switch a.Action {
@@ -64,25 +78,42 @@ func (s *Server) changeGroup(actor *account, a groupArgs) (groupOK, error) {
 		return answer, nil
 	case "leave":
 		g.Participants = slices.Delete(g.Participants, me, me+1)
-		return answer, s.commitGroup(actor, &g)
+		note.Participants = []string{actor.wid()}
+		return answer, s.commitGroup(actor, &g, note)
 	}
 	if !old.Participants[me].Admin {
 		return groupOK{}, errorf(403, "not-authorized")
 	}
 	switch a.Action {
 	case "subject":
-		g.Subject = a.Subject
+		g.Subject, note.Text = a.Subject, a.Subject
 	case "reset_invite":
-		g.Code = rand.Text()[:22]
+		g.Code, note.Action = rand.Text()[:22], "revoke_invite"
 		answer.Code = g.Code
 	case "add", "remove", "promote", "demote":
 		answer.Participants = s.changeMembers(&g, a.Action, a.Participants)
-	case "description", "property:announce", "property:restrict":
+		if note.Participants = done(answer.Participants); len(note.Participants) == 0 {
+			return answer, nil
+		}
+	case "description":
+		g.Description, note.Text = a.Subject, a.Subject
+	case "property:announcement", "property:restrict":
 		return answer, nil // nothing here depends on them
 	default:
 		return groupOK{}, errorf(400, "groups have no action %q", a.Action)
 	}
-	return answer, s.commitGroup(actor, &g)
+	return answer, s.commitGroup(actor, &g, note)
+}
+
+// done returns the participants for whom it worked.
+func done(results []participantResult) []string {
+	var wids []string
+	for _, r := range results {
+		if r.Code == 200 {
+			wids = append(wids, r.WID)
+		}
+	}
+	return wids
 }
 
 func (s *Server) createGroup(actor *account, a groupArgs) (groupOK, error) {
@@ -98,7 +129,7 @@ func (s *Server) createGroup(actor *account, a groupArgs) (groupOK, error) {
 		Participants: []WireParticipant{{WID: actor.wid(), Admin: true, SuperAdmin: true}},
 	}
 	answer := groupOK{Group: g.WID, Participants: s.changeMembers(g, "add", a.Participants)}
-	return answer, s.commitGroup(actor, g)
+	return answer, s.commitGroup(actor, g, groupNote{Action: "create", Text: a.Subject, Participants: done(answer.Participants)})
 }
 
 func (s *Server) joinGroup(actor *account, code string) (groupOK, error) {
@@ -109,7 +140,7 @@ func (s *Server) joinGroup(actor *account, code string) (groupOK, error) {
 		joined := *g
 		joined.Participants = slices.Clone(g.Participants)
 		s.changeMembers(&joined, "add", []string{actor.wid()})
-		return groupOK{Group: g.WID}, s.commitGroup(actor, &joined)
+		return groupOK{Group: g.WID}, s.commitGroup(actor, &joined, groupNote{Action: "add", Participants: []string{actor.wid()}})
 	}
 	return groupOK{}, errorf(404, "item-not-found")
 }
@@ -141,8 +172,10 @@ func (s *Server) changeMembers(g *group, action string, participants []string) [
 	return results
 }
 
-func (s *Server) commitGroup(actor *account, g *group) error {
-	return s.commit(&event{Op: "group", T: time.Now().Unix(), Account: actor.Phone.Number, Group: g})
+func (s *Server) commitGroup(actor *account, g *group, note groupNote) error {
+	t := time.Now().Unix()
+	note.ID, note.Group, note.Author, note.T = NewMessageID(), g.WID, actor.wid(), t
+	return s.commit(&event{Op: "group", T: t, Account: actor.Phone.Number, Group: g, Note: &note})
 }
 
 // applyGroup puts a group's new state in place and tells everybody who is or was in it.
@@ -164,7 +197,12 @@ func (w *world) applyGroup(e *event) []outgoing {
 		a := w.ensure(number)
 		c := w.chat(a, g.WID)
 		c.T = max(c.T, e.T)
-		out = append(out, a.all("chat", g.wire(c.T), "")...)
+		line := *c
+		line.Name, line.Group = g.Subject, g.wire(c.T).Group
+		out = append(out, a.all("chat", line, "")...)
+		if e.Note != nil {
+			out = append(out, a.all("group_notification", e.Note, "")...)
+		}
 	}
 	return out
 }

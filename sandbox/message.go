@@ -1,6 +1,7 @@
 package sandbox
 
 import (
+	"slices"
 	"time"
 )
 
@@ -229,12 +230,17 @@ func (c *conn) messageAction(req request) error {
 	if err != nil {
 		return err
 	}
-	s := c.s
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if c.device == nil {
-		return errorf(401, "not linked")
-	}
+	return c.linked(func(d *device) error {
+		err := c.s.act(d.owner, d.ID, &a)
+		if err == nil {
+			c.ok(req.N, map[string]int64{"t": a.T})
+		}
+		return err
+	})
+}
+
+// act keeps an action on a message and tells whom it concerns. The caller holds s.mu.
+func (s *Server) act(actor *account, device string, a *messageActionArgs) error {
 	if !isGroup(a.Chat) {
 		number, err := parseUser(a.Chat)
 		if err != nil {
@@ -243,9 +249,24 @@ func (c *conn) messageAction(req request) error {
 		a.Chat = widOf(number)
 	}
 	a.T = time.Now().Unix()
-	err = s.commit(&event{Op: "action", T: a.T, Account: c.device.owner.Phone.Number, Device: c.device.ID, Action: &a})
-	if err == nil {
-		c.ok(req.N, map[string]int64{"t": a.T})
+	return s.commit(&event{Op: "action", T: a.T, Account: actor.Phone.Number, Device: device, Action: a})
+}
+
+// Act lets a phone edit, revoke or react to a message, or star or delete its own copy of it.
+func (s *Server) Act(number, chat, action, id string, fromMe bool, text string) error {
+	n, err := parseUser(number)
+	if err != nil {
+		return err
 	}
-	return err
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	a := s.world.ensure(n)
+	if a.Offline {
+		return errOffline(n)
+	}
+	x := messageActionArgs{Chat: chat, Action: action, ID: NewMessageID(), Text: text, Target: messageTarget{ID: id, FromMe: fromMe}}
+	if i := slices.IndexFunc(a.Log, func(m *entry) bool { return m.ID == id && m.FromMe == fromMe }); i >= 0 {
+		x.Target.Author = a.Log[i].Author
+	}
+	return s.act(a, "", &x)
 }

@@ -39,9 +39,10 @@ type Phone struct {
 	WID      string       `json:"wid"`
 	LID      string       `json:"lid"`
 	Devices  []DeviceInfo `json:"devices"`
-	Received int          `json:"received"` // messages in the inbox
-	Typing   string       `json:"typing,omitempty"`
-	Offline  bool         `json:"offline,omitempty"` // the phone itself; its linked devices are not
+	Received int          `json:"received"`               // messages in the inbox
+	Typing   string       `json:"typing,omitempty"`       // the chat in which a linked device types or records
+	State    string       `json:"typing_state,omitempty"` // composing, recording
+	Offline  bool         `json:"offline,omitempty"`      // the phone itself; its linked devices are not
 }
 
 // DeviceInfo is a linked device as the phone lists it.
@@ -129,7 +130,7 @@ func (s *Server) CreatePhone(spec PhoneSpec) (Phone, error) {
 
 // snapshot copies what callers may see. The caller holds s.mu.
 func (a *account) snapshot() Phone {
-	p := Phone{PhoneSpec: a.Phone, WID: a.wid(), LID: a.lid(), Received: len(a.Inbox), Devices: []DeviceInfo{}, Typing: a.typingIn, Offline: a.Offline}
+	p := Phone{PhoneSpec: a.Phone, WID: a.wid(), LID: a.lid(), Received: len(a.Inbox), Devices: []DeviceInfo{}, Typing: a.typingIn, State: a.typingState, Offline: a.Offline}
 	p.AddressBook = nil
 	for _, d := range a.Devices {
 		p.Devices = append(p.Devices, DeviceInfo{
@@ -270,9 +271,9 @@ func (s *Server) Read(number, chat string, ids ...string) error {
 
 // typing remembers what a linked device shows the other side. The caller holds s.mu.
 func (a *account) typing(chat, state string) {
-	a.typingIn = ""
+	a.typingIn, a.typingState = "", ""
 	if state != "paused" {
-		a.typingIn = chat
+		a.typingIn, a.typingState = chat, state
 	}
 }
 

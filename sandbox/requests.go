@@ -17,7 +17,7 @@ func handlers() map[string]func(*conn, request) error {
 		"message": (*conn).message, "message_action": (*conn).messageAction, "receipt": (*conn).receipt,
 		"chatstate": (*conn).chatstate, "presence": (*conn).presence, "chat_action": (*conn).chatAction,
 		"usync": (*conn).usync, "media_conn": (*conn).mediaConn, "group": (*conn).group, "block": (*conn).block,
-		"profile": (*conn).profile, "profile_picture": (*conn).profilePicture,
+		"profile": (*conn).profile, "profile_picture": (*conn).profilePicture, "about": (*conn).about,
 	}
 }
 
@@ -156,16 +156,8 @@ func (c *conn) chatstate(req request) error {
 	}
 	return c.linked(func(d *device) error {
 		c.ok(req.N, none{})
-		told := chatstateArgs{Chat: d.owner.wid(), State: a.State}
-		if isGroup(a.Chat) {
-			told = chatstateArgs{Chat: a.Chat, Author: d.owner.wid(), State: a.State}
-		}
 		d.owner.typing(a.Chat, a.State)
-		for _, number := range c.s.world.audience(d.owner, a.Chat) {
-			if r := c.s.world.accounts[number]; r != nil {
-				r.tell("chatstate", told)
-			}
-		}
+		c.s.showTyping(d.owner, a.Chat, a.State)
 		c.s.notify()
 		return nil
 	})
@@ -232,24 +224,16 @@ func (c *conn) block(req request) error {
 }
 
 func (c *conn) profile(req request) error {
-	a, err := decode[struct{ Name, About, Picture string }](req.Args)
+	a, err := decode[profileArgs](req.Args)
 	if err != nil {
 		return err
 	}
 	return c.linked(func(d *device) error {
-		err := c.s.commit(&event{Op: "profile", Account: d.owner.Phone.Number, Name: a.Name, About: a.About})
+		err := c.s.changeProfile(d.owner.Phone.Number, a)
 		if err == nil {
 			c.ok(req.N, none{})
 		}
 		return err
-	})
-}
-
-// profilePicture answers that there is none: the sandbox's accounts have no pictures.
-func (c *conn) profilePicture(req request) error {
-	return c.linked(func(*device) error {
-		c.ok(req.N, none{})
-		return nil
 	})
 }
 

@@ -179,6 +179,7 @@ func (s *Server) pageHandler() http.Handler {
 	mux.HandleFunc("GET /ws/chat", s.serveChat)
 	mux.HandleFunc("POST "+uploadPath+"/{type}", s.serveUpload)
 	mux.HandleFunc("GET "+downloadPath+"/{type}/{name}", s.serveDownload)
+	mux.HandleFunc("GET "+picturePath+"/{name}", s.servePicture)
 	mux.HandleFunc("GET /", s.servePage)
 	return mux
 }

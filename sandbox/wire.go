@@ -66,6 +66,10 @@ type WireMessage struct {
 	Mentions []string                   `json:"mentions,omitempty"`
 	Extra    map[string]json.RawMessage `json:"extra,omitempty"`
 	Pushname string                     `json:"pushname,omitempty"`
+
+	Star      bool              `json:"star,omitempty"`
+	Edited    int64             `json:"edited,omitempty"`    // when it was last edited
+	Reactions map[string]string `json:"reactions,omitempty"` // emoji by the wid of who reacted
 }
 
 // WireContact is somebody the account knows.
@@ -97,6 +101,7 @@ type WireChat struct {
 type WireGroup struct {
 	Owner        string            `json:"owner"`
 	Subject      string            `json:"subject"`
+	Description  string            `json:"description,omitempty"`
 	Created      int64             `json:"created"`
 	Participants []WireParticipant `json:"participants"`
 }
@@ -212,7 +217,7 @@ type messageTarget struct {
 
 type messageActionArgs struct {
 	Chat   string        `json:"chat"`
-	Action string        `json:"action"` // edit, revoke, react
+	Action string        `json:"action"` // edit, revoke, react; for the own account only: star, unstar, delete
 	Target messageTarget `json:"target"`
 	ID     string        `json:"id"`
 	Author string        `json:"author,omitempty"`
@@ -237,6 +242,24 @@ type groupOK struct {
 	Group        string              `json:"group,omitempty"`
 	Code         string              `json:"code,omitempty"`
 	Participants []participantResult `json:"participants,omitempty"`
+}
+
+// groupNote says what somebody did in a group.
+type groupNote struct {
+	ID           string   `json:"id"`
+	Group        string   `json:"group"`
+	Action       string   `json:"action"` // create, add, remove, leave, promote, demote, subject, description, revoke_invite
+	Author       string   `json:"author"`
+	Participants []string `json:"participants,omitempty"`
+	Text         string   `json:"text,omitempty"` // the new subject or description
+	T            int64    `json:"t"`
+}
+
+type profileArgs struct {
+	Name          string `json:"name,omitempty"`
+	About         string `json:"about,omitempty"`
+	Picture       []byte `json:"picture,omitempty"` // JPEG
+	RemovePicture bool   `json:"remove_picture,omitempty"`
 }
 
 type reasonArgs struct {

@@ -26,6 +26,7 @@ type account struct {
 	Log     []*entry                `json:"log,omitempty"`    // every message that is not generated, in order
 	Inbox   []*Received             `json:"inbox,omitempty"`
 	About   string                  `json:"about,omitempty"`
+	Picture string                  `json:"picture,omitempty"` // name in the media store
 	Cleared map[string]int64        `json:"cleared,omitempty"` // chats without what is older
 	Hidden  map[string]bool         `json:"hidden,omitempty"`  // deleted chats, until something arrives in them
 	Offline bool                    `json:"offline,omitempty"` // the phone; its linked devices are not
@@ -34,7 +35,8 @@ type account struct {
 	byKey map[msgKey]*entry
 	seed  *seed
 
-	typingIn string // the chat in which a linked device types now
+	typingIn    string // the chat in which a linked device types now
+	typingState string // composing or recording
 }
 
 // entry is a message in an account's log.
@@ -72,6 +74,7 @@ type group struct {
 	Subject      string            `json:"subject"`
 	Owner        string            `json:"owner"` // wid
 	Created      int64             `json:"created"`
+	Description  string            `json:"description,omitempty"`
 	Code         string            `json:"code"` // of the invitation link
 	Participants []WireParticipant `json:"participants"`
 }
@@ -197,7 +200,7 @@ func (g *group) member(wid string) int {
 // wire returns the group as a line of the chat list.
 func (g *group) wire(t int64) WireChat {
 	return WireChat{WID: g.WID, Name: g.Subject, T: t, Group: &WireGroup{
-		Owner: g.Owner, Subject: g.Subject, Created: g.Created, Participants: slices.Clone(g.Participants),
+		Owner: g.Owner, Subject: g.Subject, Description: g.Description, Created: g.Created, Participants: slices.Clone(g.Participants),
 	}}
 }
 

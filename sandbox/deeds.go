@@ -1,0 +1,109 @@
+package sandbox
+
+import (
+	"cmp"
+	"net/http"
+	"slices"
+)
+
+// This file is the part of the control API with which tests act as the other side: type, react, change a group, set a
+// picture; and with which they see what WhatsApp keeps of an account.
+
+// Account is what WhatsApp keeps of an account, without generated history.
+type Account struct {
+	Name     string        `json:"name"`
+	About    string        `json:"about"`
+	Picture  string        `json:"picture"` // SHA-256 of the JPEG, hex; "": none
+	Chats    []WireChat    `json:"chats"`
+	Contacts []WireContact `json:"contacts"`
+}
+
+// Account returns what WhatsApp keeps of an account.
+func (s *Server) Account(number string) (Account, error) {
+	x := Account{Chats: []WireChat{}, Contacts: []WireContact{}}
+	err := s.withPhone(number, func(a *account) {
+		x.Name, x.About, x.Picture = a.Phone.Name, a.About, a.Picture
+		for _, c := range a.Chats {
+			x.Chats = append(x.Chats, *c)
+		}
+		for _, c := range a.People {
+			x.Contacts = append(x.Contacts, *c)
+		}
+	})
+	slices.SortFunc(x.Chats, func(a, b WireChat) int { return cmp.Compare(a.WID, b.WID) })
+	slices.SortFunc(x.Contacts, func(a, b WireContact) int { return cmp.Compare(a.WID, b.WID) })
+	return x, err
+}
+
+// Group returns a group.
+func (s *Server) Group(wid string) (WireGroup, string, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	g := s.world.group(wid)
+	if g == nil {
+		return WireGroup{}, "", errorf(404, "there is no group %s", wid)
+	}
+	return *g.wire(0).Group, g.Code, nil
+}
+
+// Type shows the other side of a chat that a phone's owner types: composing, recording or paused.
+func (s *Server) Type(number, chat, state string) error {
+	if !slices.Contains([]string{"composing", "recording", "paused"}, state) {
+		return errorf(400, "there is no chat state %q", state)
+	}
+	return s.withPhone(number, func(a *account) { s.showTyping(a, chat, state) })
+}
+
+// showTyping tells everybody in a chat that somebody types. The caller holds s.mu.
+func (s *Server) showTyping(a *account, chat, state string) {
+	told := chatstateArgs{Chat: a.wid(), State: state}
+	if isGroup(chat) {
+		told = chatstateArgs{Chat: chat, Author: a.wid(), State: state}
+	}
+	for _, number := range s.world.audience(a, chat) {
+		if r := s.world.accounts[number]; r != nil {
+			r.tell("chatstate", told)
+		}
+	}
+}
+
+func (s *Server) controlDeeds(mux *http.ServeMux) {
+	mux.HandleFunc("GET /phones/{number}/account", control0(func(r *http.Request) (any, error) { return s.Account(r.PathValue("number")) }))
+	mux.HandleFunc("GET /groups/{wid}", control0(func(r *http.Request) (any, error) {
+		g, code, err := s.Group(r.PathValue("wid"))
+		return struct {
+			WireGroup
+			Code string `json:"code"`
+		}{g, code}, err
+	}))
+	mux.HandleFunc("POST /phones/{number}/typing", control1(func(r *http.Request, a struct {
+		Chat  string `json:"chat"`
+		State string `json:"state"`
+	}) (any, error) {
+		return none{}, s.Type(r.PathValue("number"), a.Chat, a.State)
+	}))
+	mux.HandleFunc("POST /phones/{number}/act", control1(func(r *http.Request, a struct {
+		Chat   string `json:"chat"`
+		Action string `json:"action"` // edit, revoke, react, star, unstar, delete
+		ID     string `json:"id"`
+		FromMe bool   `json:"from_me"`
+		Text   string `json:"text"`
+	}) (any, error) {
+		return none{}, s.Act(r.PathValue("number"), a.Chat, a.Action, a.ID, a.FromMe, a.Text)
+	}))
+	mux.HandleFunc("POST /phones/{number}/group", control1(func(r *http.Request, a struct {
+		Action       string   `json:"action"`
+		Group        string   `json:"group"`
+		Text         string   `json:"text"` // subject, description or the code to join by
+		Participants []string `json:"participants"`
+	}) (any, error) {
+		return none{}, s.ChangeGroup(r.PathValue("number"), a.Action, a.Group, a.Text, a.Participants)
+	}))
+	mux.HandleFunc("POST /phones/{number}/profile", control1(func(r *http.Request, a struct {
+		Name    string `json:"name"`
+		About   string `json:"about"`
+		Picture []byte `json:"picture"` // JPEG
+	}) (any, error) {
+		return none{}, s.SetProfile(r.PathValue("number"), a.Name, a.About, a.Picture)
+	}))
+}
