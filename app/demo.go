@@ -47,6 +47,8 @@ func (a *App) Greet(ctx context.Context, out io.Writer) {
 	if server, err := a.Sandbox(ctx); err == nil && a.cfg.SandboxControl == "" {
 		say("and look at what the simulated phone received:\n")
 		say("  curl %s/phones/62%s/inbox\n", server.ControlURL(), demoCustomer[1:])
+		say("or hold that phone in the browser, and answer:\n")
+		say("  %s/sandbox/62%s\n", a.URL(), demoCustomer[1:])
 	}
 	say("Ctrl-C ends kurir.")
 }
@@ -121,10 +123,7 @@ func (s *Sessions) linkWithPhone(ctx context.Context, id string) error {
 
 // scan links an instance with a simulated phone of its own.
 func (s *simulator) scan(ctx context.Context, in models.Instance, qr string) error {
-	number := demoNumber
-	if in.Name != demoName {
-		number = phoneFor(in.ID)
-	}
+	number := ownNumber(in)
 	if s.cfg.SandboxControl != "" {
 		if err := s.control(ctx, "/phones", map[string]string{"number": number, "name": in.Name}); err != nil {
 			return err
@@ -139,6 +138,14 @@ func (s *simulator) scan(ctx context.Context, in models.Instance, qr string) err
 		return err
 	}
 	return server.Scan(number, qr)
+}
+
+// ownNumber is the number of the simulated phone that links an instance.
+func ownNumber(in models.Instance) string {
+	if in.Name == demoName {
+		return demoNumber
+	}
+	return phoneFor(in.ID)
 }
 
 // phoneFor derives a number for an instance's simulated phone, the same each time.

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -13,7 +14,8 @@ import (
 	"kurir/problem"
 )
 
-// events is the event stream of one open page: the list, or with ?instance= that instance. At first it sends all that
+// events is the event stream of one open page: the list, with ?instance= that instance, with ?screen= a simulated
+// phone. At first it sends all that
 // moves (the page may have waited in a background tab), then what changes. Each event is HTML that names the elements
 // it replaces (htmx's <hx-partial>), so the texts and their escaping stay in the templates.
 func (c *Console) events(w http.ResponseWriter, r *http.Request) {
@@ -21,41 +23,82 @@ func (c *Console) events(w http.ResponseWriter, r *http.Request) {
 	defer cancel()
 	s := stream{
 		console: c, w: w, out: http.NewResponseController(w), text: c.text(r), instance: r.FormValue("instance"),
-		sent: map[string]string{},
+		phone: r.FormValue("phone"), screen: r.FormValue("screen"), chat: r.FormValue("chat"), sent: map[string]string{},
+	}
+	if !s.choose() {
+		c.notFound(w, r)
+		return
 	}
 	s.curl = curl(r, s.text.T("instance.your_key"), s.text.T("created.hello"))
 	session, _ := r.Context().Value(sessionKey{}).(string)
 	w.Header().Set("Content-Type", "text/event-stream; charset=utf-8")
 	w.Header().Set("X-Accel-Buffering", "no") // nginx would hold events back
 	w.WriteHeader(http.StatusOK)
-	if s.push(r.Context()) != nil {
-		return
-	}
 	ping := time.NewTicker(c.ping)
 	defer ping.Stop()
 	for {
-		select {
-		case <-r.Context().Done():
-			return
-		case <-c.closing:
-			return
-		case id, open := <-changed:
-			if !open {
-				return
-			}
-			if s.instance != "" && id != s.instance {
-				continue
-			}
-		case <-ping.C:
-			// Someone may have signed out in another tab.
-			if !c.sessionAlive(r.Context(), session) || s.write(": ping\n\n") != nil {
-				return
-			}
-		}
-		if s.push(r.Context()) != nil {
+		moved, err := s.moves(r.Context()) // before looking, so that no change falls between
+		if err != nil || s.push(r.Context()) != nil || !s.wait(r.Context(), session, changed, moved, ping.C) {
 			return
 		}
 	}
+}
+
+// moves returns a channel that is closed at the next change of a phone; nil for pages that show none.
+func (s *stream) moves(ctx context.Context) (<-chan struct{}, error) {
+	if s.screen == "" {
+		return nil, nil
+	}
+	return s.console.deps.Phones.Changed(ctx)
+}
+
+// wait returns true when it is time to look again, false when the stream is over.
+func (s *stream) wait(ctx context.Context, session string, changed <-chan string, moved <-chan struct{}, ping <-chan time.Time) bool {
+	c := s.console
+	for {
+		select {
+		case <-ctx.Done():
+			return false
+		case <-c.closing:
+			return false
+		case id, open := <-changed:
+			if !open {
+				return false
+			}
+			if s.instance == "" || id == s.instance {
+				return true
+			}
+		case <-moved:
+			// Changes come in bursts, and a page can be drawn only so often.
+			select {
+			case <-time.After(phonePause):
+				return true
+			case <-ctx.Done():
+				return false
+			case <-c.closing:
+				return false
+			}
+		case <-ping:
+			// Someone may have signed out in another tab.
+			return c.sessionAlive(ctx, session) && s.write(": ping\n\n") == nil
+		}
+	}
+}
+
+// choose takes how to look from what is looked at; false: there is no such page.
+func (s *stream) choose() bool {
+	screens := []string{"chats", "chat", "devices", "settings", "faults"}
+	switch {
+	case s.screen != "" && (s.console.deps.Phones == nil || s.screen != "desk" && !slices.Contains(screens, s.screen)):
+		return false
+	case s.screen != "":
+		s.look = s.lookAtPhones
+	case s.instance != "":
+		s.look = s.lookAtInstance
+	default:
+		s.look = s.lookAtList
+	}
+	return true
 }
 
 // stream is one reader of events.
@@ -68,6 +111,9 @@ type stream struct {
 	instance string            // "" is the list
 	sent     map[string]string // what each element shows, as far as this reader was told
 	started  bool
+	look     func(context.Context) ([]fragment, error)
+
+	phone, screen, chat string // of a simulated phone; screen "" is none, "desk" the choice of a phone
 }
 
 // fragment is an element that is pushed. It is sent when its key changed.
@@ -77,6 +123,9 @@ type fragment struct {
 
 // writePatience is how long a reader may take for one event before it counts as gone.
 const writePatience = 10 * time.Second
+
+// phonePause is how long a phone's page is left alone after a change.
+const phonePause = 60 * time.Millisecond
 
 func (s *stream) write(text string) error {
 	// Not every ResponseWriter (of a test) has deadlines.
@@ -91,11 +140,7 @@ func (s *stream) write(text string) error {
 
 // push sends what changed since the last push. Its error means that the stream is over.
 func (s *stream) push(ctx context.Context) error {
-	look := s.lookAtList
-	if s.instance != "" {
-		look = s.lookAtInstance
-	}
-	fragments, err := look(ctx)
+	fragments, err := s.look(ctx)
 	if err != nil {
 		if ctx.Err() == nil {
 			s.console.deps.Log.ErrorContext(ctx, "console: event stream", "instance", s.instance, "err", err)

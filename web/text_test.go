@@ -52,6 +52,12 @@ func TestTextsAreUsed(t *testing.T) {
 	for _, state := range allStates() {
 		used["state."+string(state)], used["todo."+string(state)] = true, true
 	}
+	for _, group := range FaultGroups() {
+		used["faults."+group.Name] = true
+		for _, kind := range group.Kinds {
+			used["fault."+string(kind)], used["fault_text."+string(kind)] = true, true
+		}
+	}
 	goKeys := regexp.MustCompile(`(?:\.T|c\.page)\((?:r, )?"([^"]+)"`)
 	files, err := fs.Glob(os.DirFS("."), "*.go")
 	if err != nil {

@@ -68,12 +68,13 @@ func tone(s browser.State) string {
 type instanceView struct {
 	text
 	View
-	CanScan bool // a simulated phone can link it
-	Pairing pairing
-	Curl    string // sends a first message
-	qr      browser.QR
-	hasQR   bool
-	now     time.Time
+	CanScan  bool // a simulated phone can link it
+	HasPhone bool // its simulated phone can be opened here
+	Pairing  pairing
+	Curl     string // sends a first message
+	qr       browser.QR
+	hasQR    bool
+	now      time.Time
 }
 
 // pairing is the form for linking by a code, and its answer.
@@ -84,7 +85,7 @@ type pairing struct {
 }
 
 func (c *Console) instanceView(t text, v View) instanceView {
-	iv := instanceView{text: t, View: v, CanScan: v.Sandbox && c.deps.Simulator != nil, now: time.Now()}
+	iv := instanceView{text: t, View: v, CanScan: v.Sandbox && c.deps.Simulator != nil, HasPhone: c.hasPhone(v), now: time.Now()}
 	if v.Status.State == browser.StateScanQR {
 		iv.qr, iv.hasQR = c.deps.Instances.QR(v.ID)
 	}

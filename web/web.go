@@ -11,6 +11,7 @@ import (
 	"html/template"
 	"log/slog"
 	"net/http"
+	"strings"
 	"sync"
 	"time"
 
@@ -70,6 +71,7 @@ type Deps struct {
 	Sessions   Sessions
 	CheckAdmin func(token string) bool
 	Simulator  Simulator // nil: no sandbox instances can be made or linked here
+	Phones     Phones    // nil: the simulated phones are not kurir's own
 	Log        *slog.Logger
 }
 
@@ -87,7 +89,8 @@ type Console struct {
 	closeOnce sync.Once
 }
 
-// New returns the console. It serves /, /login, /logout, /language, /instances… and /console/….
+// New returns the console. It serves /, /login, /logout, /language, /instances…, /sandbox… and
+// /console/….
 func New(deps Deps) *Console {
 	c := &Console{
 		deps: deps, templates: parseTemplates(), texts: loadCatalogue(), assets: loadAssets(), guesses: newGuesses(),
@@ -111,6 +114,14 @@ func (c *Console) routes() http.Handler {
 	inside.HandleFunc("GET /instances/{id}", c.instance)
 	inside.HandleFunc("POST /instances/{id}/pairing-code", c.pairingCode)
 	inside.HandleFunc("POST /instances/{id}/{action}", c.act)
+	inside.HandleFunc("GET /instances/{id}/phone", c.withPhones(c.instancePhone))
+	inside.HandleFunc("GET /sandbox", c.withPhones(c.phoneDesk))
+	inside.HandleFunc("GET /sandbox/find", c.withPhones(c.findPhone))
+	inside.HandleFunc("GET /sandbox/{number}", c.withPhones(c.phone))
+	inside.HandleFunc("GET /sandbox/{number}/{screen}", c.withPhones(c.phone))
+	inside.HandleFunc("GET /sandbox/{number}/chats/{chat}", c.withPhones(c.phone))
+	inside.HandleFunc("GET /sandbox/{number}/chats/{chat}/files/{message}", c.withPhones(c.phoneFile))
+	inside.HandleFunc("POST /sandbox/{number}/{action}", c.withPhones(c.actOnPhone))
 	inside.HandleFunc("GET /console/events", c.events)
 	inside.HandleFunc("POST /logout", c.logout)
 	inside.HandleFunc("/", c.notFound)
@@ -147,10 +158,14 @@ func securityHeaders(next http.Handler) http.Handler {
 	})
 }
 
-// limitBody keeps forms small: the longest field is a name.
+// limitBody keeps forms small: the longest field is a name, but for what a simulated phone sends.
 func limitBody(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		r.Body = http.MaxBytesReader(w, r.Body, 64<<10)
+		limit := int64(64 << 10)
+		if strings.HasPrefix(r.URL.Path, "/sandbox/") {
+			limit = maxPhoneFile + 1<<20
+		}
+		r.Body = http.MaxBytesReader(w, r.Body, limit)
 		next.ServeHTTP(w, r)
 	})
 }

@@ -36,6 +36,22 @@ export function relativeTimes(root: ParentNode, now: number): void {
   }
 }
 
+// clockTimes writes times as a phone does: the hour and minute, with the day when that is not today.
+export function clockTimes(root: ParentNode, now: number): void {
+  const { lang } = document.documentElement;
+  const hour = new Intl.DateTimeFormat(lang, { hour: "2-digit", minute: "2-digit", hour12: false });
+  const day = new Intl.DateTimeFormat(lang, { day: "numeric", month: "short" });
+  const absolute = new Intl.DateTimeFormat(lang, { dateStyle: "full", timeStyle: "medium" });
+  const today = day.format(now);
+  for (const time of root.querySelectorAll<HTMLTimeElement>("time[data-clock]")) {
+    const at = new Date(time.dateTime);
+    if (Number.isNaN(at.getTime())) continue;
+    const date = day.format(at);
+    setText(time, date === today ? hour.format(at) : `${date}, ${hour.format(at)}`);
+    time.title = absolute.format(at);
+  }
+}
+
 const units: [Intl.RelativeTimeFormatUnit, number][] = [
   ["day", 86_400],
   ["hour", 3_600],

@@ -3,7 +3,8 @@
 import "htmx.org";
 import "htmx.org/dist/ext/hx-sse.js";
 import { copy } from "./copy";
-import { countDown, relativeTimes } from "./clock";
+import { clockTimes, countDown, relativeTimes } from "./clock";
+import "./phone";
 
 const $ = (id: string): HTMLElement | null => document.getElementById(id);
 
@@ -74,6 +75,7 @@ if (address) history.replaceState(null, "", address);
 
 function tick(): void {
   relativeTimes(document, Date.now());
+  clockTimes(document, Date.now());
   countDown(document, performance.now());
 }
 document.addEventListener("htmx:after:swap", tick);
