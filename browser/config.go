@@ -3,6 +3,7 @@ package browser
 import (
 	"log/slog"
 	"path/filepath"
+	"time"
 )
 
 // Config is what a Session needs to know.
@@ -23,6 +24,7 @@ type Config struct {
 	// Launches bounds how many sessions start at the same time: its capacity. Starting is what costs, both
 	// processor and disk. nil = no bound.
 	Launches chan struct{}
+	Limits   Limits
 }
 
 // launchOptions are the options for one Chromium of this session.
@@ -32,4 +34,26 @@ func (c Config) launchOptions(who identity, onEvent func(frame)) launchOptions {
 		UserAgent: who.userAgent(), Language: c.Language, TimeZone: c.TimeZone, ExtraArgs: c.ExtraArgs,
 		OnEvent: onEvent, Log: c.Log,
 	}
+}
+
+// Limits are how long a session waits for what. A zero field is the default.
+type Limits struct {
+	Send      time.Duration // for the server's ack of a text, in all; a file gets more by its size. 60 s
+	Ack       time.Duration // on the wire without an ack, until the session says DEGRADED. 30 s
+	Grace     time.Duration // without a connection, until it says so. 4 s
+	Takeback  time.Duration // without a connection that WhatsApp has given to somebody else, until the page takes it back. 10 s
+	Heartbeat time.Duration // for the answer to a heartbeat; two without one: the page is frozen. 10 s
+}
+
+// over returns t with the limits that are set.
+func (l Limits) over(t timing) timing {
+	for _, f := range []struct {
+		to   *time.Duration
+		from time.Duration
+	}{{&t.send, l.Send}, {&t.ack, l.Ack}, {&t.grace, l.Grace}, {&t.takeback, l.Takeback}, {&t.heartbeat, l.Heartbeat}} {
+		if f.from > 0 {
+			*f.to = f.from
+		}
+	}
+	return t
 }

@@ -22,9 +22,16 @@ func (l *life) show() {
 	if l.end != nil && !l.end.loggedOut {
 		return // the loop says what follows
 	}
-	state, reason := l.derive(time.Now())
+	now := time.Now()
+	until := l.restrictedUntil()
+	state, reason := l.derive(now)
 	l.set(func(st *Status) {
-		st.State, st.Reason = state, reason
+		st.State, st.Reason, st.Until = state, reason, nil
+		if state == StateRestricted {
+			st.Until = &until
+		}
+		st.CanSend = state == StateWorking || state == StateRestricted ||
+			state == StateDegraded && l.unacked != "" && l.broken.IsZero() && l.canSend()
 		p := l.page
 		if p == nil {
 			return
@@ -64,6 +71,7 @@ func (l *life) derive(now time.Time) (State, string) {
 	}
 	l.broken = time.Time{}
 	delete(l.at, "show")
+	delete(l.at, "takeback")
 	return l.connected(now)
 }
 
@@ -72,6 +80,9 @@ func (l *life) derive(now time.Time) (State, string) {
 func (l *life) disconnected(now time.Time) (State, string) {
 	if l.broken.IsZero() {
 		l.broken = now
+	}
+	if _, set := l.at["takeback"]; !set && l.replaced() {
+		l.at["takeback"] = now.Add(l.takebackIn(now))
 	}
 	was := l.Status().State
 	limit := l.timing.settle
@@ -85,10 +96,28 @@ func (l *life) disconnected(now time.Time) (State, string) {
 		}
 		return StateSyncing, "connecting to WhatsApp"
 	}
-	if l.page.Mode == "CONFLICT" {
-		return StateDegraded, "WhatsApp Web was opened somewhere else with this link"
+	if l.replaced() {
+		return StateDegraded, "WhatsApp ended this connection for another one that uses the same link; the page is loaded again to take it back"
 	}
 	return StateDegraded, "no connection to WhatsApp (stream " + orNone(l.page.Stream) + ", socket " + orNone(l.page.Socket) + ")"
+}
+
+// replaced says whether the page has lost its connection for good: after WhatsApp gave it to another one, the page
+// looks for no new one, and mode and socket stay as they were. A page that does look is in the socket's OPENING.
+func (l *life) replaced() bool {
+	return l.page.Mode == "CONFLICT" || l.page.Socket == "CONNECTED" && l.page.Stream == "DISCONNECTED"
+}
+
+// takebackIn is how long to leave the link to who took it: longer each time, so that two that both want it do not
+// push each other off all day.
+func (l *life) takebackIn(now time.Time) time.Duration {
+	n := 0
+	for _, t := range l.takebacks {
+		if now.Sub(t) < l.timing.crashes {
+			n++
+		}
+	}
+	return l.timing.takeback << min(n, 5)
 }
 
 // connected is the state of a linked page with a connection: working, when the link is safe and sending works.
@@ -108,6 +137,14 @@ func (l *life) connected(now time.Time) (State, string) {
 			return l.whileProbing()
 		}
 		return StateDegraded, "this WhatsApp Web cannot send: " + l.caps[capabilitySend].Detail
+	}
+	if until := l.restrictedUntil(); now.Before(until) {
+		l.at["show"] = until
+		return StateRestricted, "WhatsApp lets this number write only to people it has a conversation with, until " +
+			until.UTC().Format("2006-01-02 15:04:05 UTC") + "; first messages wait"
+	}
+	if l.unacked != "" {
+		return StateDegraded, "WhatsApp has not acknowledged a message for " + l.timing.ack.String() + "; the queue waits for it"
 	}
 	return StateWorking, ""
 }

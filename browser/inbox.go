@@ -25,6 +25,12 @@ func (l *life) handle(m any) {
 		case signalExit:
 			l.over(ending{reason: "Chromium ended by itself"})
 		}
+	case stuck:
+		if m.doc == l.doc {
+			l.log.Warn("a send does not end; the page is loaded again", "message", m.message)
+			l.load()
+		}
+	case wake:
 	case result:
 		if m.doc == l.doc { // else it is about a document that is gone
 			l.busy[m.name] = false
@@ -32,6 +38,15 @@ func (l *life) handle(m any) {
 		}
 	}
 }
+
+// stuck is the news of a caller that something is at work in its document that only the document's end ends.
+type stuck struct {
+	doc     *document
+	message string
+}
+
+// wake has the state derived again.
+type wake struct{}
 
 // document takes note of a new document: ours, one that the page went to by itself, or somebody else's.
 func (l *life) document(address string) {
@@ -119,7 +134,19 @@ func (l *life) take(e bridgeEvent) error {
 		if err := json.Unmarshal(e.Data, &ack); err != nil {
 			return err
 		}
+		if ack.Ack >= 1 {
+			l.unacked = ""
+		}
 		l.events.put(Event{Type: EventAck, Ack: &ack})
+	case "unacked":
+		var m struct {
+			ID string `json:"id"`
+		}
+		if err := json.Unmarshal(e.Data, &m); err != nil {
+			return err
+		}
+		l.unacked = m.ID
+		l.log.Warn("WhatsApp does not acknowledge", "message", m.ID)
 	case "message":
 		var m Message
 		if err := json.Unmarshal(e.Data, &m); err != nil {
@@ -173,6 +200,7 @@ func (l *life) logout(reason string) {
 	}
 	if l.logoutWhy == "" {
 		l.logoutWhy = reason
+		l.forgetRestriction() // the next link may be another number's
 		l.log.Warn("the session was logged out", "reason", reason)
 	}
 	// The page clears its credentials and then navigates; a page that is closed before keeps them.

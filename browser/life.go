@@ -31,6 +31,8 @@ type life struct {
 	crashes   []time.Time // of the renderer
 	begun     time.Time   // of this document
 	broken    time.Time   // since when there is no connection; zero: there is one
+	unacked   string      // id of a message that waits for WhatsApp's ack for too long; "" when acks come
+	takebacks []time.Time // when the page was loaded again because WhatsApp had ended its connection
 
 	busy map[string]bool      // calls of the machine's own that are under way, by name
 	at   map[string]time.Time // deadlines by name; see due
@@ -132,10 +134,10 @@ func (l *life) load() {
 // begin makes a new document the one that calls go to.
 func (l *life) begin() {
 	ctx, end := context.WithCancelCause(context.Background())
-	l.doc = &document{engine: l.engine, ctx: ctx, end: end}
+	l.doc = &document{engine: l.engine, ctx: ctx, end: end, tell: l.inbox.put}
 	l.setDocument(l.doc, errLost)
 	l.seq, l.page, l.caps, l.qrSeen, l.misses, l.pinged = 0, nil, nil, false, 0, 0
-	l.begun, l.broken = time.Now(), time.Time{}
+	l.begun, l.broken, l.unacked = time.Now(), time.Time{}, ""
 	l.setQR(QR{})
 	clear(l.busy)
 	clear(l.at)
@@ -185,6 +187,11 @@ func (l *life) due() {
 		}
 	}
 	if past("reload") {
+		l.load()
+	}
+	if past("takeback") {
+		l.log.Warn("the page does not look for a connection by itself; it is loaded again")
+		l.takebacks = append(l.takebacks, now)
 		l.load()
 	}
 	if past("load") {

@@ -27,7 +27,9 @@ type fakeEngine struct {
 	asked  map[string]int
 	left   int // entries that are not on disk
 	frozen bool
-	end    string // "closed", "killed" or ""
+	sends  *rawError // the answer to the next send; nil: an ack
+	args   any       // of the last send
+	end    string    // "closed", "killed" or ""
 }
 
 // fakeSet is the behaviour of the engines that a session opens.
@@ -76,10 +78,17 @@ func (e *fakeEngine) call(ctx context.Context, method string, args any) (raw, er
 	e.mu.Lock()
 	e.asked[method]++
 	frozen, state, seq := e.frozen, e.state, e.seq
+	var failed *rawError
+	if method == "send" {
+		failed, e.sends, e.args = e.sends, nil, args
+	}
 	e.mu.Unlock()
 	if frozen || method == "hang" || strings.Contains(fmt.Sprint(args), "hang") {
 		<-ctx.Done()
 		return raw{}, ctx.Err()
+	}
+	if failed != nil {
+		return raw{Error: failed}, nil
 	}
 	var v any = struct{}{}
 	switch method {
@@ -121,6 +130,21 @@ func (e *fakeEngine) count(method string) int {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	return e.asked[method]
+}
+
+// fail has the next send answered with an error.
+func (e *fakeEngine) fail(answer *rawError) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.sends = answer
+}
+
+// lastArgs are the arguments of the last send, as JSON.
+func (e *fakeEngine) lastArgs() string {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	b, _ := json.Marshal(e.args)
+	return string(b)
 }
 
 func (e *fakeEngine) ending() string {
@@ -277,7 +301,7 @@ func TestDegraded(t *testing.T) {
 		m.want(0, StateSyncing, "connecting")
 		m.engine().tell("state", atMain)
 		m.want(0, StateWorking, "")
-		gone := with(atMain, func(p *pageState) { p.Stream = "DISCONNECTED" })
+		gone := with(atMain, func(p *pageState) { p.Stream, p.Socket = "DISCONNECTED", "OPENING" })
 		m.engine().tell("state", gone)
 		m.want(m.timing.grace-time.Millisecond, StateWorking, "")
 		m.want(time.Millisecond, StateDegraded, "stream DISCONNECTED")
@@ -290,9 +314,93 @@ func TestDegraded(t *testing.T) {
 		m.engine().tell("state", atMain)
 		m.want(0, StateWorking, "")
 		m.engine().tell("state", with(gone, func(p *pageState) { p.Mode = "CONFLICT" }))
-		m.want(m.timing.grace, StateDegraded, "somewhere else")
+		m.want(m.timing.grace, StateDegraded, "another one that uses the same link")
 		m.engine().tell("state", with(gone, func(p *pageState) { p.Mode = "TOS_BLOCK" }))
 		m.want(0, StateFailed, "terms of service")
+	})
+}
+
+// TestReplaced: a page whose connection WhatsApp has given to another one looks for no new one. It is loaded again,
+// each time after a longer while.
+func TestReplaced(t *testing.T) {
+	t.Parallel()
+	inMachine(t, fakeSet{state: atMain}, func(m *machine) {
+		e := m.engine()
+		for i, wait := range []time.Duration{m.timing.takeback, 2 * m.timing.takeback, 4 * m.timing.takeback} {
+			e.tell("state", with(atMain, func(p *pageState) { p.Stream = "DISCONNECTED" }))
+			m.want(wait-time.Millisecond, StateDegraded, "another one that uses the same link")
+			if e.loads != i+1 {
+				m.t.Fatalf("%d loads before the time", e.loads)
+			}
+			m.want(time.Millisecond, StateWorking, "")
+			if e.loads != i+2 {
+				m.t.Fatalf("%d loads", e.loads)
+			}
+		}
+	})
+}
+
+func TestUnacked(t *testing.T) {
+	t.Parallel()
+	inMachine(t, fakeSet{state: atMain}, func(m *machine) {
+		m.engine().tell("unacked", map[string]any{"id": "3EB0"})
+		m.want(0, StateDegraded, "has not acknowledged a message for 30s")
+		if err := m.send("x"); err != nil || !m.Status().CanSend { // how else would anybody learn that acks are back?
+			m.t.Errorf("send: %v", err)
+		}
+		m.engine().tell("state", with(atMain, func(p *pageState) { p.Stream, p.Socket = "DISCONNECTED", "OPENING" }))
+		m.want(m.timing.grace, StateDegraded, "no connection")
+		if m.Status().CanSend {
+			m.t.Error("sends without a connection")
+		}
+		m.engine().tell("state", atMain)
+		m.want(0, StateDegraded, "acknowledged")
+		m.engine().tell("ack", Ack{ID: "3EB1", Ack: 1})
+		m.want(0, StateWorking, "")
+	})
+}
+
+func TestRestricted(t *testing.T) {
+	t.Parallel()
+	inMachine(t, fakeSet{state: atMain}, func(m *machine) {
+		end := time.Now().Add(time.Hour)
+		m.engine().fail(&rawError{Code: "RESTRICTED", Until: end.Unix()})
+		err := m.send("x")
+		if problem.CodeOf(err) != problem.Restricted || problem.UntilOf(err).Unix() != end.Unix() {
+			m.t.Errorf("%v until %v", err, problem.UntilOf(err))
+		}
+		m.want(0, StateRestricted, "until 2000-01-01 01:00:00 UTC")
+		if st := m.Status(); st.Until == nil || st.Until.Unix() != end.Unix() || !st.CanSend {
+			m.t.Errorf("%+v", st)
+		}
+		m.engine().stop("killed") // it is the account's, not this Chromium's
+		m.want(time.Minute, StateRestricted, "")
+		if err := m.send("to somebody known"); err != nil || !strings.Contains(m.engine().lastArgs(), `"known_only":true`) {
+			m.t.Errorf("%v, called with %s", err, m.engine().lastArgs())
+		}
+		m.want(time.Hour, StateWorking, "")
+		if st := m.Status(); st.Until != nil {
+			m.t.Errorf("%+v", st)
+		}
+	})
+}
+
+// TestStuckSend: a send that only the end of the document ends is not given up before that end.
+func TestStuckSend(t *testing.T) {
+	t.Parallel()
+	inMachine(t, fakeSet{state: atMain}, func(m *machine) {
+		e := m.engine()
+		e.fail(&rawError{Code: "SEND_TIMEOUT", Message: "no message appeared in time", Reload: true})
+		if err := m.send("x"); problem.CodeOf(err) != problem.SendTimeout {
+			m.t.Error(err)
+		}
+		if _, err := m.Lookup(m.t.Context(), "1@c.us", nil); problem.CodeOf(err) != problem.InstanceNotReady && e.loads != 2 {
+			m.t.Errorf("the old document is asked: %v", err)
+		}
+		m.want(0, StateWorking, "")
+		if e.loads != 2 {
+			m.t.Errorf("%d loads", e.loads)
+		}
 	})
 }
 
@@ -492,7 +600,7 @@ func TestDocuments(t *testing.T) {
 			m.t.Errorf("after a gap: %d questions, %+v", e.count("state")-asked, m.Status())
 		}
 		e.mu.Lock()
-		e.state.Stream = "DISCONNECTED" // and its event was lost
+		e.state.Stream, e.state.Socket = "DISCONNECTED", "OPENING" // and its event was lost
 		e.mu.Unlock()
 		m.want(2*m.timing.heartbeat, StateDegraded, "")
 	})

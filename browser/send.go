@@ -14,19 +14,21 @@ import (
 )
 
 const (
-	sendLimit = 60 * time.Second // of a text; a file gets more by its size
 	readLimit = 25 * time.Second
 	// sendRate is the slowest upload that is waited for.
 	sendRate = 256 << 10 // bytes per second
 	// bridgeLead is how much sooner the bridge gives up than we do: it can say why.
 	bridgeLead = time.Second
+	// restriction is how long a restriction is taken to last when WhatsApp does not say.
+	restriction = 15 * time.Minute
 )
 
 // request is one call into the page on behalf of somebody else.
 type request struct {
 	method string
 	args   any
-	in     []State // the states in which it makes sense
+	in     []State // the states in which it makes sense; nil: those in which messages can be sent
+	about  string  // the message's id, of a send
 	limit  time.Duration
 	late   problem.Code // what a passed deadline means
 	lost   problem.Code // what an answer that cannot be understood means
@@ -39,8 +41,9 @@ type request struct {
 func (s *Session) call(ctx context.Context, r request) (json.RawMessage, error) {
 	s.mu.Lock()
 	state, reason, doc := s.status.State, s.status.Reason, s.doc
+	fit := slices.Contains(r.in, state) || r.in == nil && s.status.CanSend
 	s.mu.Unlock()
-	if doc == nil || !slices.Contains(r.in, state) {
+	if doc == nil || !fit {
 		return nil, notReady(state, reason)
 	}
 	ctx, cancel := context.WithTimeout(ctx, r.limit)
@@ -59,8 +62,13 @@ func (s *Session) call(ctx context.Context, r request) (json.RawMessage, error) 
 	switch {
 	case err == nil && answer.Error == nil:
 		return answer.OK, nil
+	case err == nil && answer.Error.Reload:
+		// Nobody may ask what became of the message while the document is there that may still send it.
+		doc.tell(stuck{doc: doc, message: r.about})
+		<-doc.ctx.Done()
+		return nil, bridgeProblem(answer.Error)
 	case err == nil:
-		return nil, bridgeProblem(answer.Error.Code, answer.Error.Message)
+		return nil, bridgeProblem(answer.Error)
 	}
 	return nil, r.failure(ctx, doc, err)
 }
@@ -90,12 +98,42 @@ func notReady(state State, reason string) error {
 }
 
 // bridgeProblem is an error that the bridge reported, by its code.
-func bridgeProblem(code, message string) error {
-	c := problem.Code(code)
+func bridgeProblem(e *rawError) error {
+	c := problem.Code(e.Code)
 	if _, known := problem.Catalog[c]; !known {
-		return problem.New(problem.PageError, code+" "+message)
+		return problem.New(problem.PageError, e.Code+" "+e.Message)
 	}
-	return problem.New(c, message)
+	p := problem.New(c, e.Message)
+	if e.Until > 0 {
+		p.Until = time.Unix(e.Until, 0)
+	}
+	return p
+}
+
+// restrict takes note that WhatsApp restricts the account.
+func (s *Session) restrict(p *problem.Error) {
+	if !p.Until.After(time.Now()) {
+		p.Until = time.Now().Add(restriction)
+	}
+	s.mu.Lock()
+	doc := s.doc
+	s.restricted = p.Until
+	s.mu.Unlock()
+	if doc != nil {
+		doc.tell(wake{})
+	}
+}
+
+func (s *Session) forgetRestriction() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.restricted = time.Time{}
+}
+
+func (s *Session) restrictedUntil() time.Time {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.restricted
 }
 
 // decode makes a request and reads its value.
@@ -113,11 +151,13 @@ func decode[T any](ctx context.Context, s *Session, r request) (T, error) {
 
 // Send sends one message and returns when WhatsApp's server has it. Errors are *problem.Error. The outcome is
 // unknown after SEND_TIMEOUT and SESSION_LOST; after every other code the message was not sent:
-// INSTANCE_NOT_READY (nothing was tried), NOT_ON_WHATSAPP, SEND_REJECTED (WhatsApp's own no), and what the bridge
-// says of files and chats.
+// INSTANCE_NOT_READY (nothing was tried), NOT_ON_WHATSAPP, SEND_REJECTED (WhatsApp's own no), RESTRICTED (until
+// problem.UntilOf; first messages are not tried before, chats that exist can be written to), and what the bridge says
+// of files and chats. When Send returns, nothing in the page is still at work for the message, but for what the
+// page does by itself with a message that it has stored.
 func (s *Session) Send(ctx context.Context, m Outgoing) (Sent, error) {
 	r := request{
-		method: "send", in: []State{StateWorking}, limit: sendLimit, late: problem.SendTimeout,
+		method: "send", about: m.ID, limit: s.timing.send, late: problem.SendTimeout,
 		// The call was made and the answer makes no sense: it may have been sent.
 		lost: problem.SessionLost,
 	}
@@ -129,11 +169,21 @@ func (s *Session) Send(ctx context.Context, m Outgoing) (Sent, error) {
 		r.limit += time.Duration(info.Size()/sendRate) * time.Second
 		r.before = func(ctx context.Context, e engine) (func(), error) { return e.hand(ctx, m.ID, m.FilePath) }
 	}
+	if by, ok := ctx.Deadline(); ok {
+		r.limit = min(r.limit, time.Until(by))
+	}
 	r.args = struct {
 		Outgoing
 		TimeoutMS int64 `json:"timeout_ms"`
-	}{m, (r.limit - bridgeLead).Milliseconds()}
-	return decode[Sent](ctx, s, r)
+		AckMS     int64 `json:"ack_ms"`
+		KnownOnly bool  `json:"known_only"`
+	}{m, max(r.limit-bridgeLead, r.limit/2).Milliseconds(), s.timing.ack.Milliseconds(), time.Now().Before(s.restrictedUntil())}
+	sent, err := decode[Sent](ctx, s, r)
+	var p *problem.Error
+	if errors.As(err, &p) && p.Code == problem.Restricted {
+		s.restrict(p)
+	}
+	return sent, err
 }
 
 // Lookup asks the page which of the message ids it has in chat. Errors are *problem.Error.
@@ -209,7 +259,7 @@ func (s *Session) PairingCode(ctx context.Context, phone string) (string, error)
 // reading is a request that changes nothing. What a page without a connection knows, it can still tell.
 func reading(method string, args any) request {
 	return request{
-		method: method, args: args, in: []State{StateWorking, StateDegraded}, limit: readLimit,
+		method: method, args: args, in: []State{StateWorking, StateDegraded, StateRestricted}, limit: readLimit,
 		late: problem.PageTimeout, lost: problem.PageError,
 	}
 }

@@ -23,6 +23,9 @@ var (
 
 // timing holds the durations of the state machine, so that tests can have their own.
 type timing struct {
+	send       time.Duration // until the server's ack of a text; a file gets more by its size
+	ack        time.Duration // how long a message may be on the wire without an ack before the session is DEGRADED
+	takeback   time.Duration // without a connection on a page that does not look for one: it is loaded again
 	heartbeat  time.Duration // between two pings, and the time limit of each; two misses: frozen
 	load       time.Duration // until a document has told its first state
 	grace      time.Duration // how long a session may be without a connection and still be WORKING
@@ -40,6 +43,7 @@ type timing struct {
 
 func defaultTiming() timing {
 	return timing{
+		send: 60 * time.Second, ack: 30 * time.Second, takeback: 10 * time.Second,
 		heartbeat: 10 * time.Second, load: 90 * time.Second, grace: 4 * time.Second, settle: 20 * time.Second,
 		probe: 15 * time.Second, retry: 2 * time.Second, save: 100 * time.Millisecond, saveLimit: 20 * time.Second, crashes: 10 * time.Minute,
 		logout: 10 * time.Second, stable: 30 * time.Second, backoffMin: time.Second, backoffMax: time.Minute,
@@ -62,6 +66,8 @@ type Session struct {
 	qr     QR
 	doc    *document // where calls go; nil when there is nowhere
 	run    *run      // nil while stopped
+
+	restricted time.Time // WhatsApp restricts the account until then. Not kept over a Stop of kurir: the next first message brings it back
 }
 
 // document is one loaded document: calls into it end with its ctx.
@@ -69,6 +75,7 @@ type document struct {
 	engine engine
 	ctx    context.Context //nolint:containedctx // it is the document's life
 	end    context.CancelCauseFunc
+	tell   func(any) // puts a message into the inbox of the document's life
 }
 
 // New returns a stopped session. It touches nothing: no file, no process.
@@ -77,7 +84,7 @@ func New(cfg Config) *Session {
 		cfg.Log = slog.Default()
 	}
 	s := &Session{
-		cfg: cfg, log: cfg.Log, timing: defaultTiming(), turn: make(chan struct{}, 1),
+		cfg: cfg, log: cfg.Log, timing: cfg.Limits.over(defaultTiming()), turn: make(chan struct{}, 1),
 		status: Status{State: StateStopped, Since: time.Now()},
 	}
 	s.open = s.openTab

@@ -28,13 +28,18 @@ const (
 
 // Status is a snapshot of a session. It is a value: reading it takes no page call.
 type Status struct {
-	State     State     `json:"state"`
-	Reason    string    `json:"reason,omitempty"` // why the state is what it is; empty when it needs no words
-	Since     time.Time `json:"since"`
-	Phone     string    `json:"phone,omitempty"` // own number, digits; empty while not linked
-	LID       string    `json:"lid,omitempty"`
-	Pushname  string    `json:"pushname,omitempty"`
-	WAVersion string    `json:"wa_version,omitempty"` // version of WhatsApp Web that the page runs
+	State  State     `json:"state"`
+	Reason string    `json:"reason,omitempty"` // why the state is what it is; empty when it needs no words
+	Since  time.Time `json:"since"`
+	// Until is when the state ends by itself, where that is known: of RESTRICTED.
+	Until *time.Time `json:"until,omitempty"`
+	// CanSend says that Send is of use in this state. RESTRICTED sends to chats that WhatsApp's restriction leaves
+	// alone; a session that is DEGRADED only for want of acks takes the next message, which tells whether they are back.
+	CanSend   bool   `json:"-"`
+	Phone     string `json:"phone,omitempty"` // own number, digits; empty while not linked
+	LID       string `json:"lid,omitempty"`
+	Pushname  string `json:"pushname,omitempty"`
+	WAVersion string `json:"wa_version,omitempty"` // version of WhatsApp Web that the page runs
 	// Capabilities is the result of the bridge's probe: one line for each thing the page can do.
 	Capabilities map[string]Capability `json:"capabilities,omitempty"`
 }
@@ -191,11 +196,17 @@ type Ack struct {
 	Ack  int    `json:"ack"`
 }
 
+// rawError is an error of the bridge.
+type rawError struct {
+	Code    string `json:"code"`
+	Message string `json:"message"`
+	Until   int64  `json:"until"` // epoch seconds; of RESTRICTED
+	// Reload: something is at work for the message that only the end of the document ends for certain.
+	Reload bool `json:"reload"`
+}
+
 // raw is what every call of the bridge answers: a value, or an error with a code of the catalogue.
 type raw struct {
 	OK    json.RawMessage `json:"ok"`
-	Error *struct {
-		Code    string `json:"code"`
-		Message string `json:"message"`
-	} `json:"error"`
+	Error *rawError       `json:"error"`
 }

@@ -152,14 +152,45 @@ func sendFiles(t *testing.T, s *sandbox.Server, p *page) {
 		id := newID()
 		args := m{"id": id, "chat": peer + "@c.us", "kind": "document", "filename": "a.txt", "mimetype": "text/plain", "timeout_ms": 700}
 		p.hand(id, "upload", []byte("y"))
-		if _, fail := call[browser.Sent](p, "send", args); fail == nil || fail.Code != "UPLOAD_FAILED" {
-			t.Errorf("error %+v, want UPLOAD_FAILED", fail)
+		for i := range 2 { // the second one joins the first
+			if _, fail := call[browser.Sent](p, "send", args); fail == nil || fail.Code != "SEND_TIMEOUT" || !fail.Reload {
+				t.Errorf("error %+v, want SEND_TIMEOUT and a reload", fail)
+			}
+			p.hand(id, "upload", []byte("y"))
+			look := must[map[string]browser.Presence](p, "lookup", m{"chat": peer + "@c.us", "ids": []string{id}})
+			if look[id].Found != browser.FoundUnknown {
+				t.Errorf("%d: %+v while the job is at work", i, look)
+			}
+			p.eval(`undo()`)
 		}
-		p.eval(`undo()`)
+		p.reload()
+		look := must[map[string]browser.Presence](p, "lookup", m{"chat": peer + "@c.us", "ids": []string{id}})
+		if look[id].Found != browser.FoundAbsent {
+			t.Errorf("%+v after the reload", look)
+		}
 		args["timeout_ms"] = 10_000
 		p.hand(id, "upload", []byte("y"))
 		must[browser.Sent](p, "send", args)
 		if r := inbox(t, s, peer, id); r.SHA256 != sha([]byte("y")) || r.Copies != 1 {
+			t.Errorf("the phone got %+v", r)
+		}
+	})
+	p.run(t, "two calls, one job", func(t *testing.T) { // a slow preparation, and a caller who thinks it is lost
+		p.eval(`(() => {
+			const proto = importNamespace("WAWebMedia").MediaPrep.prototype, f = proto.sendToChat
+			proto.sendToChat = async function (request) { await new Promise((go) => { window.go = go }); proto.sendToChat = f; return f.call(this, request) }
+		})()`)
+		id := newID()
+		args := m{"id": id, "chat": peer + "@c.us", "kind": "document", "filename": "a.txt", "mimetype": "text/plain", "timeout_ms": 700}
+		p.hand(id, "upload", []byte("z"))
+		if _, fail := call[browser.Sent](p, "send", args); fail == nil || !fail.Reload {
+			t.Errorf("error %+v, want a reload", fail)
+		}
+		p.hand(id, "upload", []byte("z"))
+		args["timeout_ms"] = 10_000
+		p.eval(`void setTimeout(() => go(), 100)`)
+		must[browser.Sent](p, "send", args)
+		if r := inbox(t, s, peer, id); r.SHA256 != sha([]byte("z")) || r.Copies != 1 {
 			t.Errorf("the phone got %+v", r)
 		}
 	})

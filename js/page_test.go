@@ -191,6 +191,7 @@ type failure struct {
 	Code    string `json:"code"`
 	Message string `json:"message"`
 	Until   int64  `json:"until"`
+	Reload  bool   `json:"reload"`
 }
 
 // call returns the result of a method, or its error.
@@ -225,6 +226,16 @@ func (p *page) hand(id string, name string, content []byte) {
 	r, err := proto.RuntimeEvaluate{Expression: fmt.Sprintf("kurir.fileInput(%q)", id)}.Call(p.rod)
 	check(p.t, err)
 	check(p.t, proto.DOMSetFileInputFiles{Files: []string{path}, ObjectID: r.Result.ObjectID}.Call(p.rod))
+}
+
+// reload loads the page again and waits until it can send.
+func (p *page) reload() {
+	p.t.Helper()
+	p.mu.Lock()
+	p.events = nil
+	p.mu.Unlock()
+	check(p.t, p.rod.Reload())
+	ready(p.t, p)
 }
 
 // eval returns the value of an expression as JSON.

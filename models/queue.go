@@ -16,7 +16,7 @@ const claimHead = `UPDATE messages SET state = 'sending', sending_at = ?, claims
 	RETURNING ` + messageColumns
 
 const settleRow = `UPDATE messages SET state = ?, code = ?, detail = ?, attempts = attempts + ?, retry_at = ?,
-	ack = max(ack, ?), sent_at = coalesce(sent_at, ?), failed_at = ?,
+	not_before = max(not_before, ?), ack = max(ack, ?), sent_at = coalesce(sent_at, ?), failed_at = ?,
 	file_path = CASE WHEN ? THEN '' ELSE file_path END
 	WHERE seq = ? AND state = 'sending' RETURNING ` + messageColumns
 
@@ -34,7 +34,8 @@ type Outcome struct {
 	Ack       int       // when sent
 	At        time.Time // when it was sent, failed or became unknown; zero: now
 	Attempted bool      // count it as an attempt
-	RetryAt   time.Time // when queued again: not before
+	RetryAt   time.Time // when queued again: not before, and the rows behind wait with it
+	NotBefore time.Time // when queued again: not before, and the rows behind pass; zero: as it was
 }
 
 // ended says whether the row needs its file no more. An unknown one keeps it: it may be sent again by a person.
@@ -105,7 +106,7 @@ func settle(s *session, o Outcome) (Message, error) {
 	if o.Attempted {
 		attempts = 1
 	}
-	m, err := scanMessage(s.queryRow(settleRow, string(o.State), o.Code, o.Detail, attempts, o.RetryAt.UTC(),
+	m, err := scanMessage(s.queryRow(settleRow, string(o.State), o.Code, o.Detail, attempts, o.RetryAt.UTC(), o.NotBefore.UTC(),
 		o.Ack, sentAt, failedAt, o.ended(), o.Seq))
 	if errors.Is(err, sql.ErrNoRows) {
 		if m, err = scanMessage(s.queryRow("SELECT "+messageColumns+" FROM messages WHERE seq = ?", o.Seq)); errors.Is(err, sql.ErrNoRows) {

@@ -60,7 +60,7 @@ func (d *dispatcher) attempt(m models.Message) (next *models.Message) {
 	case refused:
 		return d.settle(m, d.again(m, code, detail, d.o.cfg.MaxAttempts), goOn)
 	case waits:
-		d.settle(m, d.later(m, code, detail), false)
+		return d.settle(m, d.later(m, err), goOn && problem.CodeOf(err) == problem.Restricted)
 	default:
 		d.resolved = false // the row stays in flight and keeps the cause
 		d.settle(m, models.Outcome{Seq: m.Seq, State: models.MessageSending, Code: code, Detail: detail}, false)
@@ -82,11 +82,17 @@ func (d *dispatcher) send(m models.Message) (browser.Sent, error) {
 	return d.out.Send(ctx, out)
 }
 
-// later is the outcome of an attempt that tried nothing: it does not count.
-func (d *dispatcher) later(m models.Message, code, detail string) models.Outcome {
+// later is the outcome of an attempt that does not count. What WhatsApp's restriction concerns waits for its end and
+// lets the rest pass: the Sender sends to chats that exist and answers RESTRICTED, without asking WhatsApp, for first
+// messages. It is the only case in which a message is overtaken within its priority.
+func (d *dispatcher) later(m models.Message, err error) models.Outcome {
+	code, detail := explain(err)
 	out := models.Outcome{Seq: m.Seq, State: models.MessageQueued, Code: code, Detail: detail}
 	if code == string(problem.Restricted) {
-		out.RetryAt = time.Now().Add(d.o.cfg.BackoffMax) // asking often makes a restriction worse
+		out.NotBefore = problem.UntilOf(err)
+		if !out.NotBefore.After(time.Now()) {
+			out.NotBefore = time.Now().Add(d.o.cfg.BackoffMax) // asking often makes a restriction worse
+		}
 		return out
 	}
 	// The app says when the session is ready; should the two disagree, ask once per poll only.

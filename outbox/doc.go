@@ -1,7 +1,7 @@
 // Package outbox sends what was accepted: one dispatcher per instance takes the rows of models.Message one by one.
 //
 // Invariant: per instance one message is in flight, in strict order of acceptance within a priority, a retry
-// included. A message is never sent twice, and nothing is claimed that is not known.
+// included. (One exception: while WhatsApp restricts the number, first messages wait and the rest passes them.) A message is never sent twice, and nothing is claimed that is not known.
 //
 // # How it never sends twice
 //
@@ -30,8 +30,9 @@
 //   - That the message is stored before it is sent is how the real client is described to us; it was not traced here
 //     on a live account. The sandbox behaves so.
 //   - No earlier attempt of the id may still be running in the page: a file that is being prepared is absent now and
-//     sent later. A Sender must answer "unknown" while that is so. Where the attempt ended by a time limit, the
-//     dispatcher wants the answer several times in a row before it believes it.
+//     sent later. A Sender must answer "unknown" while that is so, and browser.Session ends the document of an attempt
+//     that is past its limit before it gives it up. Where the attempt ended by a time limit, the dispatcher wants the
+//     answer several times in a row all the same.
 //   - Chromium writes IndexedDB with relaxed durability: a commit reaches the file by write(2) and is not synced.
 //     The kernel keeps such a write when Chromium is killed, SIGKILL included; a power cut can lose it. After a power
 //     cut within seconds of a send, "absent" can therefore be wrong and the message goes out again with the same id,

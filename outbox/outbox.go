@@ -67,7 +67,8 @@ func or[T int | time.Duration](v, otherwise T) T {
 // Outbox holds the dispatchers of all instances.
 //
 // What the code of a Send's error means to it:
-//   - INSTANCE_NOT_READY: nothing was tried. The message waits at the head for the instance. RESTRICTED likewise.
+//   - INSTANCE_NOT_READY: nothing was tried. The message waits at the head for the instance.
+//   - RESTRICTED: WhatsApp lets this number write to nobody new until a time. The message waits for it; the rest passes.
 //   - SEND_REJECTED, UPLOAD_FAILED and UNAVAILABLE: WhatsApp or kurir did not take it and it has not left. It keeps
 //     the head and is tried again with a growing pause, up to Config.MaxAttempts.
 //   - Every code that is not passing, except INTERNAL: the message is failed at once.

@@ -190,6 +190,32 @@ func TestRestrictedPausesLong(t *testing.T) {
 	})
 }
 
+// TestRestrictedLetsExistingChatsPass: a first message waits until the stated end, the others do not wait for it, and
+// it is asked for once only.
+func TestRestrictedLetsExistingChatsPass(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHouse(t, Config{})
+		defer h.close()
+		end := time.Now().Add(time.Hour).Truncate(time.Second)
+		h.page.send = func(_ context.Context, m browser.Outgoing, _ int) (browser.Sent, error) {
+			if m.Body == "first" && time.Now().Before(end) {
+				return browser.Sent{}, &problem.Error{Code: problem.Restricted, Until: end}
+			}
+			return browser.Sent{Ack: 1}, nil
+		}
+		first, second := h.enqueue("first"), h.enqueue("second")
+		h.o.SetReady(h.id, true)
+		h.want(second, models.MessageSent, "")
+		if got := h.row(first); got.State != models.MessageQueued || got.Code != string(problem.Restricted) || got.Attempts != 0 {
+			t.Errorf("%+v", got)
+		}
+		h.want(first, models.MessageSent, "")
+		if time.Now().Before(end) || len(h.page.sent()) != 3 {
+			t.Errorf("sent %v before the end; asked %v", time.Until(end), h.page.sent())
+		}
+	})
+}
+
 func TestNotReadyPutsBackWhatWasClaimedAhead(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := newHouse(t, Config{})

@@ -4,7 +4,10 @@
 // Invariant: every code that leaves kurir is in the catalogue; anything else shows INTERNAL and is logged.
 package problem
 
-import "errors"
+import (
+	"errors"
+	"time"
+)
 
 // Code names an error for programs. Codes never change their meaning.
 type Code string
@@ -14,6 +17,8 @@ type Error struct {
 	Code   Code
 	Detail string // the case at hand, appended to the catalogue's sentence; must not hold secrets
 	Err    error  // the cause, for the log only
+	// Until is when this passes by itself, where WhatsApp said so (RESTRICTED); else zero.
+	Until time.Time
 }
 
 // New returns an error of the given code about the given case.
@@ -36,6 +41,15 @@ func (e *Error) Error() string {
 }
 
 func (e *Error) Unwrap() error { return e.Err }
+
+// UntilOf returns when the error in err's chain passes by itself; zero when nobody knows.
+func UntilOf(err error) time.Time {
+	var e *Error
+	if errors.As(err, &e) {
+		return e.Until
+	}
+	return time.Time{}
+}
 
 // CodeOf returns the code in err's chain, or Internal when it has none.
 func CodeOf(err error) Code {

@@ -51,8 +51,8 @@ async function call(name: string, args?: Any): Promise<string> {
     const result = await limit((async () => method.run(a, ms))(), ms + grace, late, name);
     return JSON.stringify({ ok: result ?? {} });
   } catch (e) {
-    const { code, until } = e instanceof Problem ? e : new Problem("PAGE_ERROR", "");
-    return JSON.stringify({ error: { code, message: textOf(e), until } });
+    const { code, until, reload } = e instanceof Problem ? e : new Problem("PAGE_ERROR", "");
+    return JSON.stringify({ error: { code, message: textOf(e), until, reload } });
   }
 }
 

@@ -7,6 +7,7 @@ export class Problem extends Error {
     readonly code: string,
     message: string,
     readonly until?: number, // epoch seconds; of RESTRICTED
+    readonly reload?: boolean, // something is still at work for this message that only a new document ends
   ) {
     super(message);
   }

@@ -1,6 +1,8 @@
 // Whether the page has a message. "absent" is a promise that it was not sent from here: it is given only after the
-// page's database was really searched, which takes a linked page whose messages are unlocked.
+// page's database was really searched, which takes a linked page whose messages are unlocked, and nothing in this
+// document is still at work for the id: a file that is being prepared is in no database yet.
 import { inDatabase, inMemory } from "./chat";
+import { atWork } from "./jobs";
 import { linked, state } from "./lifecycle";
 import { type Any, field } from "./modules";
 
@@ -27,7 +29,7 @@ const present = (m: Any): Found => ({ found: "present", ack: Number(field(m, "ac
 
 async function search(chat: string, ids: string[], out: Record<string, Found>, ms: number): Promise<void> {
   const searched = await fromDatabase(chat, ids, out, ms).catch(() => false);
-  for (const id of ids) out[id] ??= { found: searched ? "absent" : "unknown", ack: 0 };
+  for (const id of ids) out[id] ??= { found: searched && !atWork(id) ? "absent" : "unknown", ack: 0 };
 }
 
 /** Resolves to whether the page's database was searched. */

@@ -1,12 +1,15 @@
 // Sending. What a caller may conclude from the code of an error: after SEND_TIMEOUT the message may have gone out;
-// after any other code it has not. (UPLOAD_FAILED for want of time leaves a job in the page that may still end well;
-// the same id sent again meets it.)
-import { chatFor, inDatabase, inMemory, ownKey } from "./chat";
+// after any other code it has not. With `reload`, something is still at work for the message in this document and has
+// been for too long: the caller has to end the document before it asks what became of the message.
+import { chatFor, existingChat, inDatabase, inMemory, ownKey } from "./chat";
+import { emit } from "./events";
 import { takeFile } from "./files";
 import { str } from "./ids";
+import { enter, jobOf, startJob } from "./jobs";
 import { linked, state } from "./lifecycle";
 import { Deadline, limit, Problem, sleep, textOf } from "./limits";
 import { type Any, field, fn, msgs, quiet, wpp } from "./modules";
+import { explain, known, lockEnd } from "./refusal";
 import { onAckOf } from "./watch";
 
 export interface SendArgs {
@@ -17,6 +20,8 @@ export interface SendArgs {
   filename?: string;
   mimetype?: string;
   first?: boolean; // no page has heard of this id before
+  known_only?: boolean; // WhatsApp restricts this account: only chats that the restriction leaves alone
+  ack_ms?: number; // after so long on the wire without an ack it is told
 }
 export interface SendResult {
   ack: number;
@@ -27,30 +32,51 @@ export interface SendResult {
 const options = { createChat: true, waitForAck: true, linkPreview: false, detectMentioned: false, markIsRead: false, delay: 0 };
 
 export async function send(a: SendArgs, ms: number): Promise<SendResult> {
-  const deadline = new Deadline(ms);
   if (!/^[0-9A-Z]{8,40}$/.test(a.id ?? "") || !a.chat?.includes("@")) throw new Problem("BAD_REQUEST", "send needs an id and a chat");
+  const leave = enter(a.id);
+  try {
+    return await sendWithin(a, new Deadline(ms));
+  } finally {
+    leave();
+  }
+}
+
+async function sendWithin(a: SendArgs, deadline: Deadline): Promise<SendResult> {
   const file = a.kind === "text" ? undefined : takeFile(a.id, a.filename, a.mimetype);
   await ready(deadline);
+  if (a.known_only) await expectKnown(a.chat);
   const chat = await chatFor(a.chat, deadline);
   const wid = str(field(chat, "id"));
+  const running = jobOf(a.id); // of an earlier call: a second one beside it could send twice
+  if (running) return await outcome(running, a, chat, deadline, file);
   // Sent before, in this document or, after a restart, by the page itself: it sends what was left pending.
   const before = a.first ? undefined : (inMemory(wid, a.id) ?? (await stored(wid, a.id, deadline)));
-  if (before && !failed(before)) return await settled(before, a.id, wid, deadline);
+  if (before && !failed(before)) return await settled(before, a, wid, deadline);
   const key = await limit(ownKey(chat, a.id), deadline.left(5000), "PAGE_TIMEOUT", "the message's key").catch((e) => {
     throw e instanceof Problem ? e : new Problem("PAGE_ERROR", textOf(e));
   });
-  const job = before && !file ? resend(chat, before) : undefined;
-  if (before && !job) forget(before, chat);
-  const fresh = (): Promise<Any> => (file ? sendFile(wid, file, key, a) : wpp().chat.sendTextMessage(wid, a.body ?? "", { ...options, messageId: key }));
-  return await outcome(job ?? fresh(), a.id, chat, deadline, file);
+  if (deadline.left() === 0) throw new Problem("PAGE_TIMEOUT", "no time was left to send"); // and nothing may start after it
+  const job = startJob(a.id, () => {
+    const again = before && !file ? resend(chat, before) : undefined;
+    if (again) return again;
+    if (before) forget(before, chat);
+    return file ? sendFile(wid, file, key, a) : wpp().chat.sendTextMessage(wid, a.body ?? "", { ...options, messageId: key });
+  });
+  return await outcome(job, a, chat, deadline, file);
+}
+
+/** Refuses what would be the first message to somebody. */
+async function expectKnown(wid: string): Promise<void> {
+  const chat = existingChat(wid);
+  if (chat && (await known(chat))) return;
+  throw new Problem("RESTRICTED", "first messages wait until WhatsApp's restriction ends", await lockEnd());
 }
 
 /** Sends a text again that WhatsApp refused, as the page's own "try again" does; undefined where a build lacks it. */
 function resend(chat: Any, m: Any): Promise<Any> | undefined {
   const again = fn("WAWebSendMsgChatAction", "resendMsgToChat");
   if (!again) return undefined;
-  // Where its answer says nothing, the ack does.
-  return Promise.resolve(again(chat, m)).then((r) => (r?.messageSendResult ? { ack: 0, sendMsgResult: r } : new Promise(() => undefined)));
+  return Promise.resolve(again(chat, m)).then((r) => r?.messageSendResult && { ack: 0, sendMsgResult: r });
 }
 
 /** The message as an earlier document stored it. A build whose database cannot be asked can still send; a locked one cannot. */
@@ -95,32 +121,59 @@ const prepareLimit = (f: File): number => 45_000 + (f.size / 1e6) * 1500;
  * Waits for what becomes of a message that was handed to the page: wa-js' promise or the ack itself, whichever
  * comes first. wa-js' promise may never settle, and it resolves also when WhatsApp refused the message.
  */
-function outcome(job: Promise<Any>, id: string, chat: Any, deadline: Deadline, file?: File): Promise<SendResult> {
+function outcome(job: Promise<Any>, a: SendArgs, chat: Any, deadline: Deadline, file?: File): Promise<SendResult> {
+  const { id } = a;
   const wid = str(field(chat, "id"));
   return new Promise<SendResult>((resolve, reject) => {
     const timers: ReturnType<typeof setTimeout>[] = [];
     // wa-js follows its ack within a moment and knows the server's time; after that moment the ack is enough.
     const stopWatching = onAckOf(id, (ack) => ack >= 1 && timers.push(setTimeout(() => finish(() => resolve(sent(ack))), followMs)));
+    const stopTelling = tellUnacked(a, () => inMemory(wid, id));
     const finish = (how: () => void): void => {
       stopWatching();
+      stopTelling();
       timers.forEach(clearTimeout);
       how();
     };
     const sent = (ack: number, t?: Any): SendResult => ({ ack, time: Number(t ?? field(inMemory(wid, id) ?? {}, "t") ?? 0), chat: wid });
     const total = deadline.left();
     const late = (): void => {
-      // A file whose message is not in the store is still being prepared, or wa-js has lost it.
-      const lost = file && !inMemory(wid, id);
-      if (lost) finish(() => reject(new Problem("UPLOAD_FAILED", "no message appeared in time")));
-      else if (deadline.left() === 0) finish(() => reject(new Problem("SEND_TIMEOUT", `WhatsApp's server did not answer within ${Math.round(total)} ms`)));
+      const m = inMemory(wid, id);
+      const words = !m ? "no message appeared" : onWire(m) ? "WhatsApp's server did not answer" : "the file did not get to WhatsApp's server";
+      // Still being prepared or uploaded, or wa-js has lost it: nobody knows when that ends, so the document must.
+      const reload = !onWire(m);
+      if (deadline.left() === 0 || (reload && !m)) finish(() => reject(new Problem("SEND_TIMEOUT", `${words} in time`, undefined, reload)));
     };
     if (file) timers.push(setTimeout(late, prepareLimit(file)));
     timers.push(setTimeout(late, Math.ceil(total) + 1));
     job.then(
-      (r) => finish(() => judge(r, () => field(inMemory(wid, id) ?? {}, "ack"), sent, resolve, (e) => void explain(e, chat, inMemory(wid, id)).then(reject))),
+      // Where its answer says nothing, the ack does.
+      (r) => r && finish(() => judge(r, () => field(inMemory(wid, id) ?? {}, "ack"), sent, resolve, (e) => void explain(e, id, chat, inMemory(wid, id)).then(reject))),
       (e) => finish(() => reject(thrown(e, inMemory(wid, id)))),
     );
   });
+}
+
+/** Whether a message is where only WhatsApp's server can hold it up: its file, if it has one, is uploaded. */
+function onWire(m: Any): boolean {
+  const stage = m && quiet(() => m.mediaData?.mediaStage);
+  return !!m && (stage === undefined || stage === "RESOLVED" || !!field(m, "directPath"));
+}
+
+/** Tells, once, when a message has been on the wire for ack_ms without an ack. Until the returned function is called. */
+function tellUnacked(a: SendArgs, find: () => Any): () => void {
+  const patience = Number(a.ack_ms);
+  if (!(patience > 0)) return () => undefined;
+  let since: number | undefined;
+  const timer = setInterval(() => {
+    const m = find();
+    if (!onWire(m) || Number(field(m, "ack") ?? 0) !== 0) since = undefined;
+    else if (performance.now() - (since ??= performance.now()) >= patience) {
+      clearInterval(timer);
+      emit("unacked", { id: a.id });
+    }
+  }, Math.max(20, Math.min(500, patience / 10)));
+  return () => clearInterval(timer);
 }
 
 /** Reads wa-js' answer. {messageSendResult: "OK"} or an ack of 1 and more is a success; all else was refused. */
@@ -135,21 +188,6 @@ export function judge(r: Any, ackNow: () => Any, sent: (ack: number, t?: Any) =>
   reject(new Problem("SEND_REJECTED", detail));
 }
 
-/** Finds out more about a refusal: a file that did not get up, or WhatsApp's limit on writing to strangers (error 463), which is not about this message. */
-async function explain(e: Problem, chat: Any, m: Any): Promise<Problem> {
-  if (e.code !== "SEND_REJECTED") return e;
-  const stage = String(quiet(() => m?.mediaData?.mediaStage) ?? "");
-  if (stage.startsWith("ERROR")) return new Problem("UPLOAD_FAILED", stage);
-  const ask = async (module: string, name: string, ms: number, ...args: Any[]): Promise<Any> => {
-    const f = fn(module, name);
-    return f && (await limit(Promise.resolve().then(() => f(...args)), ms, "PAGE_TIMEOUT", name).catch(() => undefined));
-  };
-  if ((await ask("WAWebReachoutTimelockUtils", "isUserReachoutTimelocked", 500)) !== true) return e;
-  if ((await ask("WAWebReachoutTimelockUtils", "canSendMsgWhileTimelocked", 500, chat)) === true) return e;
-  const lock = await ask("WAWebGetReachoutTimelockJob", "fetchReachoutTimelock", 2000);
-  return new Problem("RESTRICTED", e.message, Number(lock?.time_enforcement_ends) || undefined);
-}
-
 /** What an exception of wa-js means: before the message is in the page's store, nothing has happened. */
 function thrown(e: unknown, made: Any): Problem {
   if (e instanceof Problem) return e;
@@ -161,18 +199,22 @@ function thrown(e: unknown, made: Any): Problem {
 }
 
 /** The outcome of a message that the page already has. */
-function settled(m: Any, id: string, wid: string, deadline: Deadline): Promise<SendResult> {
+function settled(m: Any, a: SendArgs, wid: string, deadline: Deadline): Promise<SendResult> {
   const done = (ack: number): SendResult => ({ ack, time: Number(field(m, "t") ?? 0), chat: wid });
   const ack = Number(field(m, "ack") ?? 0);
   if (ack >= 1) return Promise.resolve(done(ack));
   return new Promise<SendResult>((resolve, reject) => {
-    const timer = setTimeout(() => (stop(), reject(new Problem("SEND_TIMEOUT", "the page has the message, WhatsApp's server has not answered"))), deadline.left());
-    const stop = onAckOf(id, (now) => {
-      if (now === 0) return;
+    const stopTelling = tellUnacked(a, () => m);
+    const timer = setTimeout(() => finish(() => reject(new Problem("SEND_TIMEOUT", "the page has the message, WhatsApp's server has not answered"))), deadline.left());
+    const stop = onAckOf(a.id, (now) => {
+      if (now !== 0) finish(() => (now > 0 ? resolve(done(now)) : reject(new Problem("SEND_REJECTED", `ack ${now}`))));
+    });
+    const finish = (how: () => void): void => {
       clearTimeout(timer);
       stop();
-      now > 0 ? resolve(done(now)) : reject(new Problem("SEND_REJECTED", `ack ${now}`));
-    });
+      stopTelling();
+      how();
+    };
   });
 }
 
