@@ -3,7 +3,9 @@ package sandbox
 import (
 	"bytes"
 	"embed"
+	"encoding/json"
 	"errors"
+	"fmt"
 	"io/fs"
 	"net/http"
 	"path"
@@ -24,6 +26,26 @@ func CheckAssets() error {
 	return nil
 }
 
+// withFaults puts what a build has wrong from its start into the page, before its script.
+func (s *Server) withFaults(page []byte) ([]byte, error) {
+	list := []faultPush{}
+	s.mu.Lock()
+	for _, f := range s.faults.list {
+		if f.Name == FaultPageStart && (f.expires.IsZero() || time.Now().Before(f.expires)) {
+			list = append(list, faultPush{Name: f.Page, Args: f.Args})
+		}
+	}
+	s.mu.Unlock()
+	if len(list) == 0 {
+		return page, nil
+	}
+	data, err := json.Marshal(list) // escapes <, so that no text ends the script
+	if err != nil {
+		return nil, err
+	}
+	return bytes.Replace(page, []byte("<script"), fmt.Appendf(nil, "<script>faultsAtStart=%s</script>\n    <script", data), 1), nil
+}
+
 // servePage serves the page's files. Every path without an extension is the page itself, as on the real site
 // (/?post_logout=1&…, /send?…).
 func (s *Server) servePage(w http.ResponseWriter, r *http.Request) {
@@ -39,6 +61,15 @@ func (s *Server) servePage(w http.ResponseWriter, r *http.Request) {
 		return
 	default:
 		http.NotFound(w, r)
+		return
+	}
+	if name == "index.html" {
+		if data, err = s.withFaults(data); err != nil {
+			http.Error(w, err.Error(), http.StatusInternalServerError)
+			return
+		}
+		w.Header().Set("Cache-Control", "no-store")
+		http.ServeContent(w, r, name, time.Time{}, bytes.NewReader(data))
 		return
 	}
 	// The tag lets Chromium keep the script's compiled form over restarts, as it does for the real site.

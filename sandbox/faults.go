@@ -3,7 +3,9 @@ package sandbox
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -26,8 +28,25 @@ const (
 	FaultPasskey      FaultName = "passkey"        // a passkey is asked for while linking; cleared: the link goes on
 	FaultDropSocket   FaultName = "drop_socket"    // (now) connections are closed, and refused for Seconds
 	FaultRemoveDevice FaultName = "device_removed" // (now) the phone removes its linked devices
-	FaultPage         FaultName = "page"           // (now) Page is pushed to the page: reload, crash, freeze, …
+	FaultReplaced     FaultName = "replaced"       // (now) WhatsApp ends the connections for others that took over
+	FaultPage         FaultName = "page"           // (now) Page happens in the page; see PageFaults
+	FaultPageStart    FaultName = "page_start"     // Page is wrong with every page that is loaded from now on
 )
+
+// PageFaults are the names of what can happen in a page, with their arguments.
+func PageFaults() map[string]string {
+	return map[string]string{
+		"reload":            "the page reloads by itself, as for an update",
+		"crash":             "the renderer ends",
+		"freeze":            "the page does not react for args.ms",
+		"slow":              "args.percent of the page's time is taken for args.ms",
+		"memory":            "the page grows by args.mb",
+		"second_tab":        "a second page of the same profile takes over",
+		"remove_module":     "args.module is missing",
+		"remove_export":     "args.export of args.module is missing",
+		"rename_serialized": "_serialized of ids is called $1",
+	}
+}
 
 // Where FaultHoldMessage stops a message.
 const (
@@ -165,7 +184,7 @@ func (s *Server) SetFault(f Fault) (id string, err error) {
 	s.mu.Lock()
 	s.faults.next++
 	f.ID = fmt.Sprintf("fault%d", s.faults.next)
-	if f.Name != FaultPage && f.Name != FaultRemoveDevice && (f.Name != FaultDropSocket || f.Seconds > 0) {
+	if f.Name != FaultPage && f.Name != FaultReplaced && f.Name != FaultRemoveDevice && (f.Name != FaultDropSocket || f.Seconds > 0) {
 		s.faults.list = append(s.faults.list, &f)
 		s.notify()
 	}
@@ -183,6 +202,8 @@ func (s *Server) SetFault(f Fault) (id string, err error) {
 		for _, c := range hit {
 			c.cancel()
 		}
+	case FaultReplaced:
+		s.replace(hit)
 	case FaultPage:
 		if len(hit) == 0 {
 			return "", errorf(409, "no page is connected")
@@ -202,6 +223,21 @@ func (s *Server) SetFault(f Fault) (id string, err error) {
 	return f.ID, nil
 }
 
+// replace tells connections that another one took their place. They are closed, and no other one is there.
+func (s *Server) replace(list []*conn) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, c := range list {
+		if c.device == nil {
+			continue
+		}
+		c.push("replaced", none{})
+		c.sendFrame(item{close: true, reason: "replaced"})
+		c.device.conn, c.device = nil, nil
+	}
+	s.notify()
+}
+
 // check refuses what makes no sense, and brings the numbers into the form that occasions have.
 func (f *Fault) check() error {
 	for _, n := range []*string{&f.Account, &f.Number} {
@@ -215,7 +251,7 @@ func (f *Fault) check() error {
 		*n = number
 	}
 	known := []FaultName{FaultNoAck, FaultAckDelay, FaultSendError, FaultNoReceipt, FaultHoldMessage, FaultNotExists, FaultOpError, FaultOpHang,
-		FaultUploadFail, FaultUploadHang, FaultDownloadGone, FaultPasskey, FaultDropSocket, FaultRemoveDevice, FaultPage}
+		FaultUploadFail, FaultUploadHang, FaultDownloadGone, FaultPasskey, FaultDropSocket, FaultRemoveDevice, FaultReplaced, FaultPage, FaultPageStart}
 	switch {
 	case f.Count < 0 || f.Seconds < 0:
 		return errorf(400, "count and seconds cannot be negative")
@@ -227,8 +263,8 @@ func (f *Fault) check() error {
 		return errorf(400, "ack_delay needs delay_ms")
 	case (f.Name == FaultOpError || f.Name == FaultOpHang) && f.Op == "":
 		return errorf(400, "%s needs op", f.Name)
-	case f.Name == FaultPage && f.Page == "":
-		return errorf(400, "page needs page: the name of what happens in it")
+	case (f.Name == FaultPage || f.Name == FaultPageStart) && PageFaults()[f.Page] == "":
+		return errorf(400, "%s needs page: one of %s", f.Name, strings.Join(slices.Sorted(maps.Keys(PageFaults())), ", "))
 	}
 	return nil
 }

@@ -1,6 +1,8 @@
-// Faults that happen inside the page, when the server says so.
+// Faults that happen inside the page, when the server says so: those of the moment come as a push, those that a build
+// has from its start come with the page (window.faultsAtStart).
 
 import { importNamespace, removeModule } from "./base/loader";
+import { renameSerialized } from "./modules/ids";
 import type { Pushes } from "./wire";
 
 export function runFault({ name, args }: Pushes["fault"]): void {
@@ -8,11 +10,12 @@ export function runFault({ name, args }: Pushes["fault"]): void {
     case "reload":
       location.reload();
       break;
-    case "freeze": {
-      const until = Date.now() + Number(args?.["ms"] ?? 60_000);
-      while (Date.now() < until);
+    case "freeze":
+      burn(Number(args?.["ms"] ?? 60_000));
       break;
-    }
+    case "slow":
+      slow(Number(args?.["percent"] ?? 80), Date.now() + Number(args?.["ms"] ?? 60_000));
+      break;
     case "memory": {
       const hoard: Uint8Array[] = ((globalThis as any).hoard ??= []);
       hoard.push(new Uint8Array(Number(args?.["mb"] ?? 256) << 20).fill(1));
@@ -24,8 +27,45 @@ export function runFault({ name, args }: Pushes["fault"]): void {
     case "remove_export":
       delete importNamespace(String(args?.["module"]))[String(args?.["export"])];
       break;
+    case "rename_serialized":
+      renameSerialized();
+      break;
+    case "second_tab":
+      secondTab();
+      break;
     case "crash":
-      location.href = "chrome://crash";
+      crash();
       break;
   }
+}
+
+/** Applies what is wrong with this build. Called when the modules are defined and before anybody can see them. */
+export function runFaultsAtStart(): void {
+  for (const fault of (globalThis as any).faultsAtStart ?? []) runFault(fault);
+}
+
+function burn(ms: number): void {
+  for (const until = performance.now() + ms; performance.now() < until; );
+}
+
+/** Leaves the page only a part of its time, as a machine does that is busy with something else. */
+function slow(percent: number, until: number): void {
+  const slice = 100;
+  burn((slice * percent) / 100);
+  if (Date.now() < until) setTimeout(slow, slice - (slice * percent) / 100, percent, until);
+}
+
+/** Another page of the same profile: it finds the same credentials and takes the connection over. */
+function secondTab(): void {
+  const frame = document.createElement("iframe");
+  frame.src = "/";
+  document.body.append(frame);
+}
+
+/** Ends the renderer: the engine copies a tree by recursion, and no stack is deep enough for this one. */
+function crash(): void {
+  const root = document.createElement("div");
+  let last = root;
+  for (let i = 0; i < 500_000; i++) last = last.appendChild(document.createElement("div"));
+  root.cloneNode(true);
 }

@@ -15,7 +15,9 @@
 
 import { install } from "./base/loader";
 import { watch } from "./dom";
+import { runFaultsAtStart } from "./faults";
 import { inWorker, serveWorker } from "./media-worker";
+import { defineActions, serveCommands } from "./modules/actions";
 import { defineBase } from "./modules/base";
 import { defineChats } from "./modules/chats";
 import { defineConn } from "./modules/conn";
@@ -23,12 +25,15 @@ import { defineContacts } from "./modules/contacts";
 import { defineEnums } from "./modules/enums";
 import { defineGetters } from "./modules/getters";
 import { defineGroups } from "./modules/groups";
+import { defineGroupNotices } from "./modules/group-notices";
 import { defineIds } from "./modules/ids";
 import { defineMedia } from "./modules/media";
 import { defineMessages } from "./modules/messages";
 import { defineMisc } from "./modules/misc";
 import { definePrefs } from "./modules/prefs";
+import { defineProfile } from "./modules/profile";
 import { definePresence } from "./modules/presence";
+import { defineReactions } from "./modules/reactions";
 import { defineReceive } from "./modules/receive";
 import { defineSend } from "./modules/send";
 import { defineThumbs } from "./modules/thumbs";
@@ -52,9 +57,15 @@ function page(): void {
   defineSend();
   defineReceive();
   defineMisc();
+  defineActions();
+  defineReactions();
+  defineGroupNotices();
+  defineProfile();
 
+  runFaultsAtStart();
   install();
   watch();
+  serveCommands();
   launch();
 }
 

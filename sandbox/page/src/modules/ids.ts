@@ -19,6 +19,7 @@ export class Wid {
     this.user = serialized.slice(0, colon < 0 ? at : colon);
     if (colon >= 0) this.device = Number(serialized.slice(colon + 1, at));
     this._serialized = server === this.server ? serialized : `${serialized.slice(0, at)}@${this.server}`;
+    if (renamed) hideSerialized(this);
   }
 
   toString(): string { return this._serialized; }
@@ -68,6 +69,21 @@ export class Wid {
 }
 
 const interned = new Map<string, Wid>();
+
+let renamed = false;
+
+/** The fault of a build whose minifier calls _serialized $1: ids made from now on have the new name for everybody but this script. */
+export function renameSerialized(): void {
+  renamed = true;
+  interned.clear();
+}
+
+function hideSerialized(id: any): void {
+  id.$1 = id._serialized;
+  // Who asks is seen on the stack: this bundle, or a client that was injected.
+  const own = () => /page\.js/.test(new Error().stack!.split("\n")[3] ?? "");
+  Object.defineProperty(id, "_serialized", { get: () => (own() ? id.$1 : undefined), enumerable: false });
+}
 
 /** wid makes, or finds, the Wid of a serialized id; x@s.whatsapp.net is x@c.us. */
 export function wid(serialized: string): Wid {
@@ -119,6 +135,7 @@ export class MsgKey {
     this.id = obj.id;
     if (obj.participant) this.participant = asWid(obj.participant);
     this._serialized = [this.fromMe, this.remote, this.id, this.self, this.participant].filter((part) => part !== undefined).join("_");
+    if (renamed) hideSerialized(this);
   }
 
   toString(): string {

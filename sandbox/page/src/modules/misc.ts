@@ -5,6 +5,7 @@ import { BaseCollection } from "../base/collection";
 import { BaseModel, defineModel } from "../base/model";
 import { EventEmitter } from "../base/emitter";
 import { modelStorage } from "../store";
+import { isSystemType } from "./enums";
 
 class CmdImpl extends EventEmitter {}
 const CMD_EVENTS = "openChatAt,openChatFromUnread,openChatBottom,closeChat,closeActiveChat,setActiveFilter,archiveChat,pinChat,muteChat,markChatUnread,sendStarMsgs,sendUnstarMsgs,sendDeleteMsgs,sendRevokeMsgs,alertNewMsg,scrollChatListToTop";
@@ -61,6 +62,7 @@ function defineTimelock(): void {
     isUserReachoutTimelocked: () => timelocked(),
     isUserReachoutTimelockedAndVisible: () => timelocked(),
     isUserReachoutTimelockedAndHidden: () => false,
+    canSendMsgWhileTimelocked: (chat: any) => chat.msgs.getModelsArray().some((m: any) => !m.id.fromMe && !isSystemType(m.type)),
   }));
   define("WAWebMexReachoutTimelockNotificationHandler", () => ({
     handleReachoutTimelockUpdate(isActive: boolean, ends: number | undefined, type: string) {
@@ -77,8 +79,6 @@ function defineTimelock(): void {
 function defineWrapped(): void {
   define("WAWebABProps", () => ({ getABPropConfigValue: (_name: string) => undefined }));
   define("WAWebPrimaryFeatures", () => ({ primaryFeatureEnabled: (_name: string) => false }));
-  define("WAWebUpdateDbForGroupActionApi", () => ({ updateDBForGroupAction: async (_event: any, _action: any, _options: any) => {} }));
-  define("WAWebReactionsMsgAction", () => ({ addOrUpdateReactionsModelCollection: (_reactions: any, _live: boolean) => {} }));
   define("WAWebDBPollsUpsertVotes", () => ({ upsertVotesDb: async (_votes: any[]) => {} }));
   define("WAWebBizLabelUtils", () => ({
     initializeLabels: (_labels: any) => {},
