@@ -27,6 +27,7 @@ import { defineGetters } from "./modules/getters";
 import { defineGroups } from "./modules/groups";
 import { defineGroupNotices } from "./modules/group-notices";
 import { defineIds } from "./modules/ids";
+import { defineJids } from "./modules/jids";
 import { defineMedia } from "./modules/media";
 import { defineMessages } from "./modules/messages";
 import { defineMisc } from "./modules/misc";
@@ -44,6 +45,7 @@ function page(): void {
   defineBase();
   defineEnums();
   defineIds();
+  defineJids();
   definePrefs();
   defineConn();
   defineContacts();

@@ -8,10 +8,12 @@
 import { R } from "./base/loader";
 import { comms, ServerError } from "./comms";
 import { runFault } from "./faults";
+import { onMessageAction } from "./modules/actions";
 import { onChatAction, loadChats, saveChats } from "./modules/chats";
 import { loadContacts, saveContacts } from "./modules/contacts";
 import { SOCKET_STATE, SOCKET_STREAM } from "./modules/enums";
 import { loadGroups } from "./modules/groups";
+import { onGroupNotification } from "./modules/group-notices";
 import { onChatstate, onPresence } from "./modules/presence";
 import { device, saveLink } from "./modules/prefs";
 import { historyWritten, onHistory, onMessage, onReceipt } from "./modules/receive";
@@ -162,6 +164,11 @@ function synced(): void {
 type Push = { [K in keyof Pushes]: { op: K; args: Pushes[K]; s?: number } }[keyof Pushes];
 let queue: Promise<unknown> = Promise.resolve();
 
+/** Resolves when what has arrived so far is carried out: the server pushes the result of a request before it answers. */
+export function pushesHandled(): Promise<unknown> {
+  return queue;
+}
+
 function enqueue(push: Push): void {
   if (push.op === "replaced") return onReplaced();
   queue = queue.then(() => handle(push)).then(() => (push.s ? got(push.s) : undefined)).catch(reportError);
@@ -192,6 +199,8 @@ async function handle(push: Push): Promise<unknown> {
     case "chatstate": return onChatstate(push.args);
     case "presence": return onPresence(push.args);
     case "chat_action": return onChatAction(push.args);
+    case "message_action": return onMessageAction(push.args);
+    case "group_notification": return onGroupNotification(push.args);
     case "contact": return saveContacts([push.args]);
     case "chat": return saveChats([push.args]);
     case "device_removed": return end(push.args.reason);

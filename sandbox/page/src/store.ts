@@ -3,13 +3,15 @@
 
 import { Database } from "./base/idb";
 
-export const modelStorage = new Database("model-storage", 1, {
+export const modelStorage = new Database("model-storage", 2, {
   chat: { keyPath: "id" },
   contact: { keyPath: "id" },
   "group-metadata": { keyPath: "id" },
   // rowId counts down from the newest, so that the newest n of a chat are one getAll; pending is on own messages only
   // that wait for the server.
   message: { keyPath: "id", indexes: { chat: ["chat", "rowId"], pending: "pending" } },
+  // One for each message and sender: see modules/reactions.ts.
+  reactions: { keyPath: ["parentMsgKey", "senderUserJid"], indexes: { parent: "parentMsgKey" } },
   "sync-state": {},
 });
 export const signalStorage = new Database("signal-storage", 1, { "signal-meta-store": {} });

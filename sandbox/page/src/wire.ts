@@ -37,6 +37,9 @@ export interface WireMessage {
   mentions?: string[];
   extra?: Record<string, unknown>; // lat, lng, vcard, poll, …: by type
   pushname?: string;
+  star?: boolean;
+  edited?: number; // when it was last edited
+  reactions?: Record<string, string>; // emoji by the wid of who reacted
 }
 
 export interface WireContact {
@@ -59,8 +62,10 @@ export interface WireChat {
   archived?: boolean;
   pinned?: number; // epoch seconds of the pin, 0 or absent: not pinned
   mute_until?: number; // epoch seconds, -1 for ever
-  group?: { owner: string; subject: string; created: number; participants: { wid: string; admin: boolean; superadmin?: boolean }[] };
+  group?: { owner: string; subject: string; description?: string; created: number; participants: { wid: string; admin: boolean; superadmin?: boolean }[] };
 }
+
+export type MessageAction = "edit" | "revoke" | "react" | "star" | "unstar" | "delete";
 
 /** Requests of the page. */
 export interface Requests {
@@ -91,13 +96,15 @@ export interface Requests {
   presence: { args: { state: "available" | "unavailable" } | { subscribe: string }; ok: Record<string, never> };
   /** Changes of a chat that WhatsApp syncs (kept: archive, pin, mute, unread, clear, delete; others are passed to the other devices only). */
   chat_action: { args: { chat: string; action: string; value?: unknown }; ok: Record<string, never> };
-  /** Edit, revoke, reaction: messages about a message. */
-  message_action: { args: { chat: string; action: "edit" | "revoke" | "react"; target: { id: string; from_me: boolean; author?: string }; id: string; text?: string }; ok: { t: number } };
-  /** create, join (by code); members: query (pushes the chat), leave, invite_code; admins: add, remove, promote, demote, subject, reset_invite. Each change is pushed as "chat" to everybody concerned. */
+  /** Edit, revoke, reaction: messages about a message. Star, unstar and delete change the own copy only. */
+  message_action: { args: { chat: string; action: MessageAction; target: { id: string; from_me: boolean; author?: string }; id: string; text?: string }; ok: { t: number } };
+  /** create, join (by code); members: query (pushes the chat), leave, invite_code; admins: add, remove, promote, demote, subject, description, reset_invite. Each change is pushed as "chat" to everybody concerned. */
   group: { args: { action: string; group?: string; subject?: string; participants?: string[]; code?: string }; ok: { group?: string; code?: string; participants?: { wid: string; code: number }[] } };
   block: { args: { wid: string; blocked: boolean }; ok: Record<string, never> };
   profile_picture: { args: { wid: string }; ok: { url?: string; tag?: string } };
-  profile: { args: { name?: string; about?: string; picture?: string }; ok: Record<string, never> };
+  about: { args: { wid: string }; ok: { about: string } };
+  /** picture: a JPEG in base64. */
+  profile: { args: { name?: string; about?: string; picture?: string; remove_picture?: boolean }; ok: Record<string, never> };
   /** The device unlinks itself. */
   logout: { args: { reason: string }; ok: Record<string, never> };
   /** Numbered pushes up to s are stored here; the server need not send them again. */
@@ -116,10 +123,12 @@ export interface Pushes {
   receipt: { chat: string; ids: string[]; type: "delivery" | "read" | "played"; author?: string; t: number };
   chatstate: { chat: string; author?: string; state: "composing" | "recording" | "paused" };
   presence: { wid: string; state: "available" | "unavailable"; t?: number };
-  message_action: { chat: string; action: "edit" | "revoke" | "react"; target: { id: string; from_me: boolean; author?: string }; id: string; author?: string; text?: string; t: number };
+  message_action: { chat: string; action: MessageAction; target: { id: string; from_me: boolean; author?: string }; id: string; author?: string; text?: string; t: number };
   chat_action: { chat: string; action: string; value?: unknown };
   contact: WireContact;
   chat: WireChat;
+  /** What somebody did in a group. The group as it is now comes as "chat" before it. */
+  group_notification: { id: string; group: string; action: string; author: string; participants?: string[]; text?: string; t: number };
   /** The phone removed this device: clear credentials, then /?post_logout=1&logout_reason=… */
   device_removed: { reason: string };
   /** Another connection of the same device took over: comms stop, and nothing on the page changes but Socket.stream. */

@@ -2,7 +2,7 @@
 // Chrome gives by default: the profile is flushed lazily, and a killed browser may lose the last seconds.
 
 export interface StoreSpec {
-  keyPath?: string;
+  keyPath?: string | string[];
   indexes?: Record<string, string | string[]>;
 }
 

@@ -5,6 +5,7 @@ import { BaseCollection, Collection } from "../base/collection";
 import { BaseModel, defineModel } from "../base/model";
 import { comms } from "../comms";
 import { modelStorage, writeRows } from "../store";
+import { pushesHandled } from "../session";
 import type { Requests, WireChat } from "../wire";
 import { wid, type Wid } from "./ids";
 
@@ -44,6 +45,9 @@ class GroupMetadata extends BaseModel {
   hasJoined(): boolean { return this.participants.iAmMember(); }
   isTrusted(): boolean { return true; }
   getCollection(): any { return R("WAWebGroupMetadataCollection").default; }
+  canSetEphemeralSetting(): boolean { return this.canSetSubject(); }
+  /** Collections of a model are serialized with it. */
+  override serialize(): Record<string, unknown> { return { ...super.serialize(), participants: this.participants.serialize() }; }
 }
 defineModel(GroupMetadata, {
   proxyName: "group-metadata",
@@ -65,7 +69,10 @@ class GroupMetadataCollectionImpl extends BaseCollection {
   override async findQuery(id: any): Promise<any> {
     const row = await modelStorage.get("group-metadata", String(id));
     if (row) show([row]);
-    else await comms.request("group", { action: "query", group: String(id) });
+    else {
+      await comms.request("group", { action: "query", group: String(id) });
+      await pushesHandled();
+    }
     return this.assertGet(id);
   }
 }
@@ -74,6 +81,7 @@ interface GroupRow {
   id: string;
   owner: string;
   subject: string;
+  desc?: string;
   creation: number;
   participants: { id: string; isAdmin: boolean; isSuperAdmin: boolean }[];
 }
@@ -100,6 +108,7 @@ export async function saveGroups(chats: WireChat[]): Promise<void> {
       id: c.wid,
       owner: c.group!.owner,
       subject: c.group!.subject,
+      desc: c.group!.description,
       creation: c.group!.created,
       participants: c.group!.participants.map((p) => ({ id: p.wid, isAdmin: p.admin || !!p.superadmin, isSuperAdmin: !!p.superadmin })),
     }));
@@ -112,11 +121,27 @@ type GroupArgs = Requests["group"]["args"];
 
 async function change(args: GroupArgs): Promise<any> {
   const ok = await comms.request("group", args);
+  await pushesHandled();
   return { status: 200, participants: (ok.participants ?? []).map((p) => ({ userWid: wid(p.wid), code: String(p.code) })), gid: ok.group && wid(ok.group), code: ok.code };
 }
 
 function ids(participants: any[]): string[] {
   return participants.map((p) => String(p.phoneNumber ?? p.id ?? p));
+}
+
+/** What the server says to the request that adds one participant, in the shape of its reply's parser. */
+async function addByRPC({ iqTo, participantArgs }: any): Promise<any> {
+  const { participants } = await change({ action: "add", group: String(wid(iqTo)), participants: participantArgs.map((p: any) => String(wid(p.participantJid))) });
+  return {
+    name: "AddParticipantsResponseSuccess",
+    value: {
+      addParticipant: participants.map((p: any) => ({
+        addParticipantsParticipantAddedOrNonRegisteredWaUserParticipantErrorLidResponseMixinGroup: {
+          value: { addParticipantsParticipantMixins: p.code === "200" ? undefined : { name: "ParticipantError", value: { error: p.code } } },
+        },
+      })),
+    },
+  };
 }
 
 export function defineGroups(): void {
@@ -131,8 +156,10 @@ export function defineGroups(): void {
   define("WAWebGroupCreateJob", () => ({
     GroupAlreadyExistsError: class GroupAlreadyExistsError extends Error {},
     async createGroup(request: any, participants: any[]) {
-      const result = await change({ action: "create", subject: request.title, participants: ids(participants) });
-      return { ...result, wid: result.gid };
+      const { gid, participants: added } = await change({ action: "create", subject: request.title, participants: ids(participants) });
+      const members = added.map((p: any) => ({ wid: p.userWid, type: undefined, error: p.code === "200" ? null : p.code }));
+      const creator = { wid: R("WAWebUserPrefsMeUser").getMeUser(), type: "superadmin", error: null };
+      return { wid: gid, subject: request.title, participants: [creator, ...members] };
     },
   }));
   define("WAWebGroupModifyParticipantsJob", () => ({
@@ -155,6 +182,10 @@ export function defineGroups(): void {
     setGroupProperty: (group: Wid, property: string, value: unknown) => change({ action: `property:${property}`, group: String(group), subject: String(value) }),
   }));
   define("WAWebExitGroupAction", () => ({ sendExitGroup: (chat: any) => change({ action: "leave", group: String(chat.id) }) }));
+  define("WASmaxGroupsAddParticipantsRPC", () => ({ sendAddParticipantsRPC: (request: any, _options: unknown) => addByRPC(request) }));
+  define("WAWebMexFetchGroupInviteCodeJob", () => ({
+    fetchMexGroupInviteCode: async (group: unknown) => (await change({ action: "invite_code", group: String(group) })).code,
+  }));
   define("WAWebGroupInviteJob", () => ({
     resetGroupInviteCode: (group: Wid) => change({ action: "reset_invite", group: String(group) }),
     joinGroupViaInvite: (code: string, _options: unknown) => change({ action: "join", code }),

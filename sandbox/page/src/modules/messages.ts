@@ -6,6 +6,7 @@ import { BaseCollection, Collection } from "../base/collection";
 import { BaseModel, defineModel } from "../base/model";
 import { lastRows, messageRow, messageRows, newRowId, writeRows, type ChatRow, type MessageRow } from "../store";
 import { chatRow } from "./chats";
+import { onProtocolMessage } from "./actions";
 import { ACK, isSystemType, unixTime } from "./enums";
 import { maybeWid, MsgKey, wid } from "./ids";
 import { downloadMedia, mediaDataOf, mediaObjectOf } from "./media";
@@ -15,7 +16,7 @@ const WID_FIELDS = ["from", "to", "author", "quotedParticipant", "quotedRemoteJi
 const STORED =
   "type subtype body caption t ack invis star isNewMsg local self mimetype size filename mediaKey mediaKeyTimestamp filehash encFilehash directPath width height duration isViewOnce isGif waveform pageCount isCaptionByUser " +
   "quotedMsg quotedStanzaID quotedType mentionedJidList lat lng loc vcardFormattedName vcardList pollName pollOptions pollSelectableOptionsCount notifyName isSendFailure isForwarded forwardingScore " +
-  "ephemeralDuration templateParams matchedText title description canonicalUrl thumbnail rowId messageSecret protocolMessageKey latestEditMsgKey latestEditSenderTimestampMs";
+  "ephemeralDuration templateParams matchedText title description canonicalUrl thumbnail rowId messageSecret protocolMessageKey latestEditMsgKey latestEditSenderTimestampMs recipients revokeSender";
 
 /** The chat of a message. The model itself has no such property; clients add one. */
 export function chatOf(msg: any): any {
@@ -48,6 +49,7 @@ defineModel(Msg, {
   props: { id: undefined, ...Object.fromEntries([...STORED.split(" "), ...WID_FIELDS].map((name) => [name, undefined])), type: "unknown" },
   session: { quotedMsgObj: undefined, hasReaction: false, isQuotedMsgAvailable: true, isUserCreatedType: true },
   lazy: { mediaData: mediaDataOf, mediaObject: mediaObjectOf },
+  derived: { senderObj: (self) => R("WAWebContactCollection").ContactCollection.gadd(R("WAWebMsgGetters").getSender(self), { silent: true }) },
 });
 
 /** Ids as text and buffers left alone: what IndexedDB takes. */
@@ -124,7 +126,8 @@ class MsgCollectionImpl extends BaseCollection {
 
   /** Shows messages that are new to the page, whoever wrote them. The rows are on disk when it resolves. */
   async processMultipleMessages(_chat: unknown, messages: any[], _options?: unknown, _origin?: unknown, _extra?: unknown): Promise<any[]> {
-    const shown = messages.filter((m) => !this.get(m.id));
+    const shown = messages.filter((m) => m.type !== "protocol" && !this.get(m.id));
+    for (const m of messages) if (m.type === "protocol") await onProtocolMessage(m);
     if (!shown.length) return [];
     const models = shown.map((m) => showNew(withRowId(m)));
     await storeMessages(models.map((m) => toRow(m.attributes)));

@@ -151,5 +151,9 @@ export function definePrefs(): void {
   define("WAWebUserPrefsGeneral", () => ({
     getPushname: () => prefs.get("pushname"),
     setPushname: (name: string) => prefs.set("pushname", name),
+    getBrowserId: () => prefs.get("adv"),
+    setBrowserId: (_id: string) => {},
+    getUserPrivacySettings: () => ({ last: "all", online: "all", profile: "all", status: "all", readreceipts: "all", groupadd: "all" }),
+    setUserPrivacySettings: (_settings: unknown) => {},
   }));
 }

@@ -88,4 +88,12 @@ export function definePresence(): void {
       getChatIdentifier: (chat: any) => chat.id,
     };
   });
+  define("WAWebChatStateBridge", () => {
+    const send = (w: unknown, state: "composing" | "recording" | "paused") => comms.request("chatstate", { chat: String(w), state });
+    return {
+      sendChatStateComposing: (w: unknown) => send(w, "composing"),
+      sendChatStateRecording: (w: unknown) => send(w, "recording"),
+      sendChatStatePaused: (w: unknown) => send(w, "paused"),
+    };
+  });
 }

@@ -22,7 +22,7 @@ function attributesOf(m: WireMessage): Record<string, any> {
   const id = new MsgKey({ fromMe: m.from_me, remote: chat, id: m.id, participant: author, self: own ? (m.from_me ? "out" : "in") : undefined });
   return {
     id, author, type: m.type, body: m.media ? undefined : m.body, t: m.t, from: m.from_me ? me : chat, to: m.from_me ? chat : me,
-    ack: m.from_me ? (m.ack ?? ACK.SENT) : undefined, notifyName: m.pushname, mentionedJidList: m.mentions?.map(wid), ...m.extra, ...mediaAttributes(m), ...quotedAttributes(m),
+    ack: m.from_me ? (m.ack ?? ACK.SENT) : undefined, star: m.star, notifyName: m.pushname, mentionedJidList: m.mentions?.map(wid), ...m.extra, ...mediaAttributes(m), ...quotedAttributes(m),
   };
 }
 
