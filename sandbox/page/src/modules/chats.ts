@@ -87,9 +87,15 @@ defineModel(Chat, {
     promises: () => ({}),
   },
   derived: {
-    formattedTitle: (self) => chatTitle(self),
     groupMetadata: (self) => (self.id.isGroup() ? R("WAWebGroupMetadataCollection").default.get(self.id) : undefined),
   },
+});
+
+// A session value of the real model, so it can be assigned; it follows the name all the same.
+Object.defineProperty(Chat.prototype, "formattedTitle", {
+  configurable: true,
+  get(this: any) { return this === Chat.prototype ? undefined : chatTitle(this); },
+  set() {},
 });
 
 class ChatCollectionImpl extends BaseCollection {

@@ -146,6 +146,7 @@ async function addByRPC({ iqTo, participantArgs }: any): Promise<any> {
 
 export function defineGroups(): void {
   const members = (action: string) => (group: any, participants: any[]) => change({ action, group: String(group.id ?? group), participants: ids(participants) });
+  define("WAWebGroupParticipantModel", () => ({ default: Participant }));
   define("WAWebGroupParticipantCollection", () => ({ default: ParticipantCollection }));
   define("WAWebGroupMetadataModel", () => ({ default: GroupMetadata }));
   define("WAWebGroupMetadataCollection", () => ({ default: new GroupMetadataCollectionImpl() }));
