@@ -134,10 +134,22 @@ func (s *simulator) scan(ctx context.Context, in models.Instance, qr string) err
 	if err != nil {
 		return err
 	}
-	if _, err := server.CreatePhone(sandbox.PhoneSpec{Number: number, Name: in.Name}); err != nil {
+	if err := namePhone(server, in); err != nil {
 		return err
 	}
 	return server.Scan(number, qr)
+}
+
+// namePhone gives an instance's phone the instance's name, and leaves everything else of it as it is.
+func namePhone(server *sandbox.Server, in models.Instance) error {
+	p, err := server.Phone(ownNumber(in))
+	if err != nil || p.Name == in.Name {
+		return err
+	}
+	spec := p.PhoneSpec
+	spec.Name = in.Name
+	_, err = server.CreatePhone(spec)
+	return err
 }
 
 // ownNumber is the number of the simulated phone that links an instance.

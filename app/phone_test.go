@@ -218,11 +218,11 @@ func TestAPersonHoldsAPhone(t *testing.T) {
 		return "messages: " + string(a.Data)
 	})
 
-	// In airplane mode nothing arrives until it is over.
+	// In flight mode nothing arrives until it is over.
 	if err := g.sandbox().SetOffline(customer, true); err != nil {
 		t.Fatal(err)
 	}
-	h.see("#offline-bar", "Airplane mode")
+	h.see("#offline-bar", "Flight mode")
 	send("/wa/send", map[string]any{"body": "Masih ada?"})
 	h.shoot("offline")
 	h.tap("#offline-bar button", "Go online")

@@ -43,7 +43,11 @@ func (c consolePhones) Own(ctx context.Context, instance string) (string, error)
 	if !in.Sandbox {
 		return "", problem.New(problem.NotFound, "")
 	}
-	return c.numberOf(in), nil
+	number := c.numberOf(in)
+	if number != ownNumber(in) {
+		return number, nil
+	}
+	return number, c.with(ctx, func(s *sandbox.Server) error { return namePhone(s, in) })
 }
 
 // Find returns the number that a person typed.

@@ -39,25 +39,7 @@ func (s *Server) Changed() <-chan struct{} {
 // PhoneChats lists the chats of a phone, the newest first, without the generated ones.
 func (s *Server) PhoneChats(number string) ([]PhoneChat, error) {
 	var list []PhoneChat
-	err := s.withPhone(number, func(a *account) {
-		waiting := a.waiting()
-		at := map[string]int{}
-		for _, m := range a.Log {
-			if waiting[m.ID] && !m.FromMe || a.Hidden[m.Chat] || m.T <= a.Cleared[m.Chat] {
-				continue
-			}
-			i, ok := at[m.Chat]
-			if !ok {
-				i = len(list)
-				at[m.Chat], list = i, append(list, s.world.phoneChat(a, m.Chat))
-			}
-			if !m.FromMe && m.Ack < 3 {
-				list[i].Unread++
-			}
-			list[i].Last = &Shown{WireMessage: m.WireMessage}
-		}
-	})
-	slices.SortStableFunc(list, func(x, y PhoneChat) int { return cmp.Compare(y.Last.T, x.Last.T) })
+	err := s.withPhone(number, func(a *account) { list = s.world.phoneChats(a, "") })
 	return list, err
 }
 
@@ -71,19 +53,55 @@ func (s *Server) PhoneChat(number, chat string) (PhoneChat, error) {
 		}
 		wid = widOf(n)
 	}
-	all, err := s.PhoneChats(number)
-	if err != nil {
-		return PhoneChat{}, err
-	}
-	if i := slices.IndexFunc(all, func(c PhoneChat) bool { return c.WID == wid }); i >= 0 {
-		return all[i], nil
-	}
 	var c PhoneChat
-	err = s.withPhone(number, func(a *account) { c = s.world.phoneChat(a, wid) })
+	err := s.withPhone(number, func(a *account) {
+		c = s.world.phoneChat(a, wid)
+		if found := s.world.phoneChats(a, wid); len(found) == 1 {
+			c = found[0]
+		}
+	})
 	if err == nil && isGroup(wid) && c.Name == "" {
 		return c, errorf(404, "there is no group %s", wid)
 	}
 	return c, err
+}
+
+// phoneChats collects the chats of an account's log, or only that of wid. It goes over the log once and copies little:
+// the log may be long, and the caller holds s.mu.
+func (w *world) phoneChats(a *account, wid string) []PhoneChat {
+	type sum struct {
+		last   *entry
+		unread int
+	}
+	sums, waiting := map[string]*sum{}, a.waiting()
+	for _, m := range a.Log {
+		if wid != "" && m.Chat != wid || len(waiting) > 0 && waiting[m.ID] && !m.FromMe {
+			continue
+		}
+		x := sums[m.Chat]
+		if x == nil {
+			x = &sum{}
+			sums[m.Chat] = x
+		}
+		if m.T <= a.Cleared[m.Chat] {
+			continue
+		}
+		x.last = m
+		if !m.FromMe && m.Ack < 3 {
+			x.unread++
+		}
+	}
+	list := make([]PhoneChat, 0, len(sums))
+	for chat, x := range sums {
+		if x.last == nil || a.Hidden[chat] {
+			continue
+		}
+		c := w.phoneChat(a, chat)
+		c.Unread, c.Last = x.unread, &Shown{WireMessage: x.last.WireMessage}
+		list = append(list, c)
+	}
+	slices.SortFunc(list, func(x, y PhoneChat) int { return cmp.Or(cmp.Compare(y.Last.T, x.Last.T), cmp.Compare(x.WID, y.WID)) })
+	return list
 }
 
 func (w *world) phoneChat(a *account, wid string) PhoneChat {

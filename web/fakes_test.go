@@ -213,6 +213,7 @@ func (f fakeSimulator) Scan(_ context.Context, id string) error { return f.scan(
 type desk struct {
 	t         *testing.T
 	instances *fakeInstances
+	phones    *fakePhones
 	sessions  *fakeSessions
 	console   *Console
 	server    *httptest.Server
@@ -222,11 +223,12 @@ type desk struct {
 func newDesk(t *testing.T, views ...View) *desk {
 	t.Helper()
 	d := &desk{
-		t: t, instances: newFakeInstances(views...), sessions: &fakeSessions{rows: map[string]models.ConsoleSession{}},
+		t: t, instances: newFakeInstances(views...), phones: newFakePhones(), sessions: &fakeSessions{rows: map[string]models.ConsoleSession{}},
 	}
 	d.console = New(Deps{
 		Instances: d.instances, Sessions: d.sessions, CheckAdmin: func(s string) bool { return s == goodToken },
 		Simulator: fakeSimulator{func(id string) error { return d.instances.do("scan " + id) }},
+		Phones:    d.phones,
 		Log:       slog.New(slog.NewTextHandler(io.Discard, nil)),
 	})
 	d.server = httptest.NewServer(d.console)

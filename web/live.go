@@ -125,7 +125,7 @@ type fragment struct {
 const writePatience = 10 * time.Second
 
 // phonePause is how long a phone's page is left alone after a change.
-const phonePause = 60 * time.Millisecond
+const phonePause = 100 * time.Millisecond
 
 func (s *stream) write(text string) error {
 	// Not every ResponseWriter (of a test) has deadlines.

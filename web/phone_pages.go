@@ -176,7 +176,7 @@ func (c *Console) actOnPhone(w http.ResponseWriter, r *http.Request) {
 	case err == nil && quiet:
 		w.WriteHeader(http.StatusNoContent)
 	case err == nil:
-		http.Redirect(w, r, screenURL(number, action.screen, chat), http.StatusSeeOther) //nolint:gosec // a path below /sandbox
+		http.Redirect(w, r, screenURL(number, action.screen, chat), http.StatusSeeOther)
 	default:
 		t := c.text(r)
 		status, wrong := c.explainPhone(r, t, err)

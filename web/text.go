@@ -113,5 +113,5 @@ func (c *Console) setLanguage(w http.ResponseWriter, r *http.Request) {
 	if language := r.PostFormValue("language"); slices.Contains(languages(), language) {
 		setCookie(w, r, languageCookie, language, 365*24*time.Hour)
 	}
-	http.Redirect(w, r, localPath(r.PostFormValue("back")), http.StatusSeeOther) //nolint:gosec // localPath keeps it on this host
+	http.Redirect(w, r, localPath(r.PostFormValue("back")), http.StatusSeeOther)
 }
