@@ -9,7 +9,7 @@ ESBUILD := node_modules/.bin/esbuild --bundle --log-level=warning
 GO_SRC  := $(shell find . -name node_modules -prune -o \( -name '*.go' -o -name '*.sql' -o -path '*/templates/*' -o -path '*/text/*' -o -path '*/static/*' \) -type f -print) go.mod go.sum
 PAGE    := js/dist/wa.js js/dist/bridge.js sandbox/dist/page.js sandbox/dist/index.html web/dist/console.js web/dist/console.css
 
-.PHONY: help run test build page setup setup-test fmt vet lint types unit e2e bench clean
+.PHONY: help run test build page setup setup-test fmt vet lint types unit conformance bench clean
 
 help: ## list the commands
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -19,7 +19,7 @@ run: setup build ## install what is missing, build, start kurir with a linked sa
 
 build: page bin/kurir ## build the page code and the binary
 
-test: setup-test build fmt vet lint types unit ## everything that CI checks
+test: setup-test build fmt vet lint types unit conformance ## everything that CI checks
 	@echo "make test: all passed"
 
 setup:
@@ -64,6 +64,13 @@ types: node_modules/.package-lock.json
 unit: node_modules/.package-lock.json
 	node --test js/test/*.test.mjs
 	go test -race -p 1 -timeout 20m ./...
+
+# The clients bring no browser of their own: they drive the one that is installed.
+sandbox/conformance/node_modules/.package-lock.json: sandbox/conformance/package.json sandbox/conformance/package-lock.json
+	cd sandbox/conformance && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
+	@touch $@
+conformance: build sandbox/conformance/node_modules/.package-lock.json ## clients that nobody here wrote, against the sandbox
+	node --test --test-concurrency=1 sandbox/conformance/*.test.mjs
 
 bench: build ## speed and memory, printed as a table
 	go run ./bench

@@ -1,0 +1,179 @@
+// What the judges share: a sandbox of their own, a Chromium, and each client as its users start it. No client is
+// patched; what is passed are their public options.
+import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { accessSync, constants, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { createRequire } from "node:module";
+import { tmpdir } from "node:os";
+import { delimiter, dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import puppeteer from "puppeteer-core";
+
+const require = createRequire(import.meta.url);
+const here = dirname(fileURLToPath(import.meta.url));
+
+/** Waits are generous and end with what they wait for: the machine is small and shared. */
+export const patience = 60_000;
+
+/** Polls until f returns something truthy, and returns that. */
+export async function until(what, f, ms = patience) {
+  let last;
+  for (const end = Date.now() + ms; ; await new Promise((r) => setTimeout(r, 25))) {
+    try {
+      const v = await f();
+      if (v) return v;
+      last = v;
+    } catch (e) {
+      last = e;
+    }
+    if (Date.now() > end) throw new Error(`${what}: not within ${ms} ms (${last?.stack ?? JSON.stringify(last)})`);
+  }
+}
+
+/** The Chromium that make installed, or KURIR_CHROMIUM. */
+export function chromium() {
+  if (process.env.KURIR_CHROMIUM) return process.env.KURIR_CHROMIUM;
+  for (const name of ["chromium-headless-shell", "chromium", "google-chrome"]) {
+    for (const dir of process.env.PATH.split(delimiter)) {
+      try {
+        accessSync(join(dir, name), constants.X_OK);
+        return join(dir, name);
+      } catch {
+        // the next one
+      }
+    }
+  }
+  throw new Error("no Chromium: run make test, which installs it");
+}
+
+/** A `kurir sandbox` with nothing on disk, and its control API. */
+export async function startSandbox() {
+  const child = spawn(process.env.KURIR_BIN ?? join(here, "../../bin/kurir"), ["sandbox", "--memory"], {
+    env: { ...process.env, KURIR_SANDBOX_ADDR: "127.0.0.1:0", KURIR_LOG_LEVEL: "warn" },
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  let said = "";
+  child.stdout.on("data", (d) => (said += d));
+  child.stderr.on("data", (d) => (said += d));
+  const url = await until("the sandbox starts", () => {
+    assert.equal(child.exitCode, null, said);
+    return /Control API: (http:\S+)/.exec(said)?.[1];
+  });
+  const call = async (method, path, body) => {
+    const r = await fetch(url + path, { method, body: body && JSON.stringify(body), headers: body && { "content-type": "application/json" } });
+    const text = await r.text();
+    if (!r.ok) throw new Error(`${method} ${path}: ${r.status} ${text}`);
+    return JSON.parse(text || "null");
+  };
+  return {
+    url,
+    get: (path) => call("GET", path),
+    post: (path, body = {}) => call("POST", path, body),
+    delete: (path) => call("DELETE", path),
+    bytes: async (path) => Buffer.from(await (await fetch(url + path)).arrayBuffer()),
+    close: () => new Promise((ok) => (child.on("exit", ok), child.kill())),
+  };
+}
+
+/** Temporary folders that go with the process's end of a test. */
+function folder(name) {
+  const dir = mkdtempSync(join(tmpdir(), `kurir-${name}-`));
+  return { dir, remove: () => rmSync(dir, { recursive: true, force: true, maxRetries: 5 }) };
+}
+
+const jail = process.getuid?.() === 0 ? ["--no-sandbox"] : []; // Chromium's own, which root cannot have
+const quiet = ["--disable-background-networking", "--disable-component-update", "--disable-sync", "--no-first-run"];
+
+async function chromiumArgs(api) {
+  return [...jail, ...quiet, ...(await api.get("/info")).chromium_args];
+}
+
+/** Plain wa-js in a page, linked with the phone `owner`. Pass the profile of an earlier one to come back. */
+export async function startWAJS(api, owner, { profile = folder("wajs"), scan = true } = {}) {
+  const browser = await puppeteer.launch({ executablePath: chromium(), userDataDir: profile.dir, args: await chromiumArgs(api) });
+  const page = (await browser.pages())[0];
+  const errors = [];
+  page.on("pageerror", (e) => errors.push(String(e)));
+  await page.evaluateOnNewDocument("window.WPPConfig = { disableGoogleAnalytics: true }");
+  await page.evaluateOnNewDocument(readFileSync(require.resolve("@wppconnect/wa-js"), "utf8"));
+  await page.goto("https://web.whatsapp.com/");
+  if (scan) {
+    // wa-js builds four of the five parts (see the notes); the page shows all.
+    const qr = await until("a QR", () => page.evaluate(() => document.querySelector("[data-ref]")?.dataset.ref));
+    await api.post(`/phones/${owner}/scan`, { qr });
+  }
+  await until("wa-js is linked", () => page.evaluate(() => window.WPP?.isFullReady && window.require("WAWebStreamModel").Stream.mode === "MAIN"));
+  return {
+    page,
+    profile,
+    errors,
+    run: (f, ...args) => page.evaluate(f, ...args),
+    stop: () => browser.close(),
+    close: async () => (await browser.close(), profile.remove()),
+  };
+}
+
+/** whatsapp-web.js with LocalAuth. */
+export async function startWWebJS(api, owner, { profile = folder("wwebjs"), scan = true } = {}) {
+  const { Client, LocalAuth } = require("whatsapp-web.js");
+  const client = new Client({
+    authStrategy: new LocalAuth({ dataPath: profile.dir }),
+    webVersionCache: { type: "none" },
+    puppeteer: { executablePath: chromium(), args: await chromiumArgs(api) },
+  });
+  let qrs = 0;
+  client.on("qr", (qr) => (qrs++, scan && api.post(`/phones/${owner}/scan`, { qr }).catch(() => undefined))); // a late one is refused
+  const ready = new Promise((ok, fail) => {
+    client.once("ready", ok);
+    client.once("auth_failure", fail);
+  });
+  await client.initialize();
+  await within("whatsapp-web.js is ready", ready);
+  return {
+    client,
+    page: client.pupPage,
+    profile,
+    qrs: () => qrs,
+    run: (f, ...args) => client.pupPage.evaluate(f, ...args),
+    stop: () => client.destroy(),
+    close: async () => (await client.destroy().catch(() => undefined), profile.remove()),
+  };
+}
+
+/** wppconnect, headless shell, no closing by itself. */
+export async function startWPPConnect(api, owner, { profile = folder("wppconnect"), scan = true } = {}) {
+  const wppconnect = require("@wppconnect-team/wppconnect");
+  wppconnect.defaultLogger.level = "error";
+  const args = await chromiumArgs(api);
+  let qrs = 0;
+  const client = await wppconnect.create({
+    session: "judge",
+    folderNameToken: profile.dir,
+    autoClose: 0,
+    deviceSyncTimeout: 0,
+    logQR: false,
+    updatesLog: false,
+    disableWelcome: true,
+    waitForLogin: true,
+    headless: "shell",
+    browserArgs: args,
+    puppeteerOptions: { executablePath: chromium(), args, userDataDir: join(profile.dir, "profile") },
+    catchQR: (_image, _ascii, _attempt, qr) => (qrs++, scan && qr && api.post(`/phones/${owner}/scan`, { qr }).catch(() => undefined)),
+  });
+  return {
+    client,
+    page: client.page,
+    profile,
+    qrs: () => qrs,
+    run: (f, ...args) => client.page.evaluate(f, ...args),
+    stop: () => client.close(),
+    close: async () => (await client.close().catch(() => undefined), profile.remove()),
+  };
+}
+
+/** p, or a failure after `ms`. */
+export function within(what, p, ms = patience) {
+  let timer;
+  const late = new Promise((_, fail) => (timer = setTimeout(() => fail(new Error(`${what}: not within ${ms} ms`)), ms)));
+  return Promise.race([p, late]).finally(() => clearTimeout(timer));
+}
