@@ -122,7 +122,8 @@ async function groupReceipt(receipt: any): Promise<void> {
 
 export function defineReceive(): void {
   define("WAWebHandleSingleMsg", () => ({ handleSingleMsgImpl: (message: any) => handleMessage(message) }));
-  define("WAWebHandleSingleMsgWorkerCompatible", () => ({ handleSingleMsg: (message: any) => R("WAWebHandleSingleMsg").handleSingleMsgImpl(message) }));
+  define("WAWebHandleSingleMsgFactory", () => ({ handleSingleMsg: (message: any) => R("WAWebHandleSingleMsg").handleSingleMsgImpl(message) }));
+  define("WAWebHandleSingleMsgWorkerCompatible", () => ({ handleSingleMsg: (message: any) => R("WAWebHandleSingleMsgFactory").handleSingleMsg(message) }));
   define("WAWebHandleDirectChatReceipt", () => ({ handleChatSimpleReceipt: (receipt: any) => directReceipt(receipt) }));
   define("WAWebHandleGroupChatReceipt", () => ({ handleGroupSimpleReceipt: (receipt: any) => groupReceipt(receipt) }));
   define("WAWebHandleStatusReceipt", () => ({ handleStatusSimpleReceipt: async (_receipt: any) => {} }));
