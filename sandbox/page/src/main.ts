@@ -20,6 +20,7 @@ import { inWorker, serveWorker } from "./media-worker";
 import { defineActions, serveCommands } from "./modules/actions";
 import { defineBase } from "./modules/base";
 import { defineChats } from "./modules/chats";
+import { defineCollections, exposeDebug } from "./modules/collections";
 import { defineConn } from "./modules/conn";
 import { defineContacts } from "./modules/contacts";
 import { defineEnums } from "./modules/enums";
@@ -63,10 +64,12 @@ function page(): void {
   defineReactions();
   defineGroupNotices();
   defineProfile();
+  defineCollections();
 
   runFaultsAtStart();
   install();
   watch();
+  exposeDebug();
   serveCommands();
   launch();
 }

@@ -163,6 +163,10 @@ export function defineContacts(): void {
     queryWidUsernameExists: async (_w: Wid) => null,
     queryUsernameExists: async (_name: string, _key: unknown, _options: unknown) => null,
   }));
+  define("WAWebBlockContactUtils", () => ({
+    handleBlock: (contact: any, _options: unknown) => R("WAWebBlockContactAction").blockContact({ contact }),
+    handleUnblock: (contact: any, _options: unknown) => R("WAWebBlockContactAction").unblockContact(contact),
+  }));
   define("WAWebBlockContactAction", () => ({
     blockContact: (request: any) => setBlocked((request.contact ?? request).id, true),
     unblockContact: (contact: any, _entryPoint: unknown) => setBlocked(contact.id, false),
