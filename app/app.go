@@ -69,7 +69,9 @@ func Open(ctx context.Context, cfg Config, log *slog.Logger) (_ *App, err error)
 	if err := a.openDatabase(ctx); err != nil {
 		return nil, err
 	}
-	a.out = outbox.New(a.db, outbox.Config{Log: log, FilesDir: cfg.filesDir()})
+	waits := cfg.Waits.Outbox
+	waits.Log, waits.FilesDir = log, cfg.filesDir()
+	a.out = outbox.New(a.db, waits)
 	a.sessions = newSessions(cfg, a.db, a.out, a.simulator, binary, scripts, log)
 	if a.listener, err = new(net.ListenConfig).Listen(ctx, "tcp", cfg.Addr); err != nil {
 		return nil, fmt.Errorf("listen at KURIR_ADDR: %w", err)

@@ -12,6 +12,9 @@ import (
 	"time"
 
 	"github.com/caarlos0/env/v11"
+
+	"kurir/browser"
+	"kurir/outbox"
 )
 
 // Config is everything that can be set, from the environment and nowhere else. Secrets can also be given as a
@@ -56,10 +59,18 @@ type Config struct {
 	// DrainTimeout is how long SIGTERM waits for the send in flight and for Chromium.
 	DrainTimeout time.Duration `env:"KURIR_DRAIN_TIMEOUT" envDefault:"18s"`
 
+	// Waits are the times that kurir waits for WhatsApp; zero fields are the defaults. Tests shorten them.
+	Waits Waits
 	// Demo makes and links a sandbox instance at start. Set by `serve --demo`.
 	Demo bool
 	// Version is the version of the binary, for /healthz and the log.
 	Version string
+}
+
+// Waits are the limits of the outbox (of which FilesDir and Log are not taken) and of the browser sessions.
+type Waits struct {
+	Outbox  outbox.Config
+	Browser browser.Limits
 }
 
 // LoadConfig reads the settings from environ, in the form of os.Environ.

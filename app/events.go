@@ -32,7 +32,7 @@ func (s *Sessions) onEvent(id string, e browser.Event) {
 }
 
 func (s *Sessions) onState(ctx context.Context, id string, st browser.Status) {
-	s.out.SetReady(id, st.State == browser.StateWorking)
+	s.out.SetReady(id, st.CanSend)
 	var change map[string]any
 	switch st.State {
 	case browser.StateWorking:

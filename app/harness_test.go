@@ -17,6 +17,7 @@ import (
 	"go.uber.org/goleak"
 
 	"kurir/app"
+	"kurir/browser"
 	"kurir/sandbox"
 )
 
@@ -227,11 +228,14 @@ func (g *gateway) qrText(id string) string {
 
 // status is what GET /v1/instances/{id} says.
 type status struct {
-	ID       string `json:"id"`
-	State    string `json:"state"`
-	Reason   string `json:"reason"`
-	Phone    string `json:"phone"`
-	Pushname string `json:"pushname"`
+	ID       string    `json:"id"`
+	State    string    `json:"state"`
+	Reason   string    `json:"reason"`
+	Phone    string    `json:"phone"`
+	Pushname string    `json:"pushname"`
+	Until    time.Time `json:"until"`
+	// Capabilities is what this WhatsApp Web can do.
+	Capabilities map[string]browser.Capability `json:"capabilities"`
 }
 
 func (g *gateway) status(id string) status {

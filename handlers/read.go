@@ -2,6 +2,7 @@ package handlers
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"kurir/browser"
@@ -69,10 +70,11 @@ func (s *server) contacts(c *call) (reply, error) {
 	return readPage(s, c, t, func(ctx context.Context, r Reader) ([]browser.Contact, error) { return r.Contacts(ctx) })
 }
 
-// readPage reads a list from the page of a working instance.
+// readPage reads a list from the page of an instance. A page that has no connection, or may not send, still knows its
+// chats.
 func readPage[T any](s *server, c *call, t tenant, get func(context.Context, Reader) ([]T, error)) (reply, error) {
 	c.read = true
-	if st := s.Instances.Status(t.instance.ID); st.State != browser.StateWorking {
+	if st := s.Instances.Status(t.instance.ID); !slices.Contains([]browser.State{browser.StateWorking, browser.StateDegraded, browser.StateRestricted}, st.State) {
 		return reply{}, notReady(st)
 	}
 	r, err := s.Instances.Reader(t.instance.ID)

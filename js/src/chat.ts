@@ -96,3 +96,6 @@ export function inMemory(wid: string, id: string): Any {
   }
   return undefined;
 }
+
+/** Whether WhatsApp or the page has given up on an own message: it is not sent, and will not be by itself. */
+export const failed = (m: Any): boolean => Number(field(m, "ack") ?? 0) < 0 || field(m, "isSendFailure") === true;

@@ -1,7 +1,7 @@
 // Whether the page has a message. "absent" is a promise that it was not sent from here: it is given only after the
 // page's database was really searched, which takes a linked page whose messages are unlocked, and nothing in this
 // document is still at work for the id: a file that is being prepared is in no database yet.
-import { inDatabase, inMemory } from "./chat";
+import { failed, inDatabase, inMemory } from "./chat";
 import { atWork } from "./jobs";
 import { linked, state } from "./lifecycle";
 import { type Any, field } from "./modules";
@@ -25,7 +25,7 @@ export async function lookup(chat: string, ids: string[], ms: number): Promise<R
   return out;
 }
 
-const present = (m: Any): Found => ({ found: "present", ack: Number(field(m, "ack") ?? 0) });
+const present = (m: Any): Found => ({ found: "present", ack: failed(m) ? Math.min(-1, Number(field(m, "ack") ?? 0)) : Number(field(m, "ack") ?? 0) });
 
 async function search(chat: string, ids: string[], out: Record<string, Found>, ms: number): Promise<void> {
   const searched = await fromDatabase(chat, ids, out, ms).catch(() => false);

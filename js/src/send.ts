@@ -1,7 +1,7 @@
 // Sending. What a caller may conclude from the code of an error: after SEND_TIMEOUT the message may have gone out;
 // after any other code it has not. With `reload`, something is still at work for the message in this document and has
 // been for too long: the caller has to end the document before it asks what became of the message.
-import { chatFor, existingChat, inDatabase, inMemory, ownKey } from "./chat";
+import { chatFor, existingChat, failed, inDatabase, inMemory, ownKey } from "./chat";
 import { emit } from "./events";
 import { takeFile } from "./files";
 import { str } from "./ids";
@@ -217,8 +217,6 @@ function settled(m: Any, a: SendArgs, wid: string, deadline: Deadline): Promise<
     };
   });
 }
-
-const failed = (m: Any): boolean => Number(field(m, "ack") ?? 0) < 0 || field(m, "isSendFailure") === true;
 
 /** Takes a refused message out of the page's memory, so that the same id can be tried again. */
 function forget(m: Any, chat: Any): void {
