@@ -111,10 +111,21 @@ class MsgCollectionImpl extends BaseCollection {
   // The newest message of every chat counts as in memory, although its model is made on first use.
   override get(id: any): any {
     const known = super.get(id);
-    if (known || id === undefined || id === null) return known;
+    if (known || id === undefined || id === null || this._removed.has(String(id))) return known;
     const key = String(id);
     const row = lastRows.get(key.split("_", 2)[1]!);
     return row?.id === key ? this.#make(row) : undefined;
+  }
+
+  // What a client has removed does not come back by itself.
+  override remove(values: any, options?: any): any[] {
+    const removed = super.remove(values, options);
+    for (const m of removed) this._removed.add(String(m.id));
+    return removed;
+  }
+  declare _removed: Set<string>;
+  override initialize(): void {
+    this._removed = new Set();
   }
 
   #make(row: MessageRow): any {
