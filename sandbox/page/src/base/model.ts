@@ -61,7 +61,7 @@ export class BaseModel extends EventEmitter {
     const opts = (typeof key === "string" ? options : (value as SetOptions)) ?? {};
     const fired: [string, unknown, unknown][] = [];
     for (const name in changes) {
-      const before = this["__x_" + name];
+      const before = this["__x_" + name] ?? this.__spec?.props[name] ?? this.__spec?.session?.[name];
       const after = changes[name];
       if (before === after) continue;
       const deriveds = this.__dependents?.get(name);

@@ -12,8 +12,12 @@ const ACK_STRING = { SENDER: "sender", DELIVERY: "delivery", READ: "read", PLAYE
 const EDIT_ATTR = { NONE: 0, MESSAGE_EDIT: 1, PIN_IN_CHAT: 2, NEWSLETTER_MSG_EDIT: 3, SENDER_REVOKE: 7, ADMIN_REVOKE: 8 };
 
 const MSG_TYPES =
-  "album,audio,broadcast_notification,buttons_response,call_log,chat,ciphertext,comment,debug,document,e2e_notification,gp2,hsm,image,interactive,interactive_response,keep_in_chat,list,list_response," +
-  "location,multi_vcard,native_flow,newsletter_notification,notification,notification_template,order,oversized,payment,pinned_message,poll_creation,poll_update,product,protocol,ptt,ptv,reaction,revoked,sticker,template_button_reply,unknown,vcard,video";
+  "album,audio,automated_greeting_message,biz_content_placeholder,biz_cover_photo,broadcast_notification,buttons_response,call_log,chat,ciphertext,comment,debug," +
+  "debug_placeholder,document,e2e_notification,event_creation,event_edit_encrypted,event_response,gp2,groups_v4_invite,history_bundle,hsm,image,interactive," +
+  "interactive_response,keep_in_chat,list,list_response,loading_media,location,message_edit_encrypted,message_history_bundle,message_history_notice,multi_vcard,native_flow," +
+  "newsletter_admin_invite,newsletter_follower_invite,newsletter_notification,newsletter_question_response,notification,notification_template,order,oversized,payment," +
+  "pin_message,pinned_message,poll_add_option_decrypted,poll_add_option_encrypted,poll_creation,poll_edit_encrypted,poll_result_snapshot,poll_update,product,protocol,ptt,ptv," +
+  "quarantined,reaction,reaction_enc,request_phone_number,revoked,sticker,template_button_reply,unknown,vcard,video";
 
 /** Types that no person wrote. */
 const SYSTEM_TYPES = new Set(["broadcast_notification", "e2e_notification", "gp2", "newsletter_notification", "notification", "notification_template", "protocol", "pinned_message", "call_log", "debug"]);
