@@ -22,7 +22,7 @@ var version = "dev"
 const usage = `kurir is a self-hosted WhatsApp REST gateway.
 
   kurir serve [--demo]   run the gateway; --demo makes and links a sandbox instance
-  kurir sandbox          run the simulator of WhatsApp Web alone
+  kurir sandbox          run the simulator of WhatsApp Web alone; --seed gives it a phone with a history
   kurir doctor           check this machine and say what to do
   kurir migrate          bring the database to this version's schema
   kurir version          print the version
@@ -102,11 +102,14 @@ func serve(ctx context.Context, cfg app.Config, args []string, stdout, stderr io
 func runSandbox(ctx context.Context, cfg app.Config, args []string, stdout, stderr io.Writer) error {
 	flags := flag.NewFlagSet("sandbox", flag.ContinueOnError)
 	flags.SetOutput(stderr)
-	memory := flags.Bool("memory", false, "keep nothing on disk")
+	var o app.SandboxOptions
+	flags.BoolVar(&o.Memory, "memory", false, "keep nothing on disk")
+	flags.StringVar(&o.Seed, "seed", "", "make a phone with a history, for example `chats=10000,messages=200000,contacts=20000`")
+	flags.Uint64Var(&o.SeedNumber, "seed-number", 1, "which history --seed makes: the same `number`, the same history")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
-	return app.RunSandbox(ctx, cfg, *memory, stdout, cfg.Logger(stderr))
+	return app.RunSandbox(ctx, cfg, o, stdout, cfg.Logger(stderr))
 }
 
 func doctor(ctx context.Context, cfg app.Config, args []string, stdout, stderr io.Writer) error {

@@ -80,15 +80,36 @@ func openSandbox(ctx context.Context, cfg Config, dir string, log *slog.Logger) 
 	return server, err
 }
 
+// SandboxOptions are what `kurir sandbox` is told on its command line.
+type SandboxOptions struct {
+	Memory     bool   // keep nothing on disk
+	Seed       string // history of a phone to make, see sandbox.ParseSeed; empty: no phone
+	SeedNumber uint64 // which history
+}
+
 // RunSandbox runs the simulator alone until ctx ends.
-func RunSandbox(ctx context.Context, cfg Config, memory bool, stdout io.Writer, log *slog.Logger) error {
+func RunSandbox(ctx context.Context, cfg Config, o SandboxOptions, stdout io.Writer, log *slog.Logger) error {
+	var seeded sandbox.PhoneSpec
+	if o.Seed != "" {
+		var err error
+		if seeded, err = sandbox.ParseSeed(o.Seed, o.SeedNumber); err != nil {
+			return fmt.Errorf("--seed: %w", err)
+		}
+	}
 	dir := cfg.sandboxDir()
-	if memory {
+	if o.Memory {
 		dir = ""
 	}
 	server, err := openSandbox(ctx, cfg, dir, log)
 	if err != nil {
 		return err
+	}
+	if seeded.Number != "" {
+		if _, err := server.CreatePhone(seeded); err != nil {
+			return errors.Join(fmt.Errorf("--seed: %w", err), server.Close())
+		}
+		_, _ = fmt.Fprintf(stdout, "Phone %s has %d chats, %d messages and %d contacts. --seed-number %d makes the same again.\n",
+			seeded.Number, seeded.Chats, seeded.Messages, seeded.Contacts, seeded.Seed)
 	}
 	_, _ = fmt.Fprintf(stdout, "Sandbox ready. Control API: %s\nChromium reaches it with:\n  %s\n", server.ControlURL(), strings.Join(server.ChromiumArgs(), "\n  "))
 	<-ctx.Done()
