@@ -27,7 +27,7 @@ func impatient(c *app.Config) {
 			SendTimeout: 10 * time.Second, MaxAttempts: 3, BackoffMin: 50 * time.Millisecond, BackoffMax: 200 * time.Millisecond,
 			LookEvery: 200 * time.Millisecond, AckWait: 2 * time.Second,
 		},
-		Browser: browser.Limits{Send: 3 * time.Second, Ack: time.Second, Grace: time.Second, Takeback: time.Second, Heartbeat: 3 * time.Second},
+		Browser: browser.Limits{Send: 3 * time.Second, Ack: time.Second, Grace: time.Second, Takeback: 2 * time.Second, Heartbeat: 3 * time.Second},
 	}
 }
 
@@ -138,6 +138,19 @@ func (w *ward) says(state, words string) status {
 		w.t.Errorf("it took %s until %s", took, state)
 	}
 	return s
+}
+
+// leaves does what ends the page, and waits until the instance has left its state for it: it may be back by then.
+func (w *ward) leaves(end func()) {
+	w.t.Helper()
+	before := w.status(w.in.ID).Since
+	end()
+	eventually(w.t, func() string {
+		if s := w.status(w.in.ID); s.Since.After(before) {
+			return ""
+		}
+		return "the instance has noticed nothing"
+	})
 }
 
 // once checks that a phone got these texts, in this order, each once.
@@ -263,8 +276,8 @@ func uploadFails(t *testing.T, w *ward) {
 func uploadHangs(t *testing.T, w *ward) {
 	file, customer := randomBytes(4, 50_000), w.stranger()
 	clear := w.fault(sandbox.Fault{Name: sandbox.FaultUploadHang})
-	id, behind := w.post(customer, "menggantung", file...), w.post(customer, "di belakang")
-	w.says("STARTING", "") // the page is loaded again
+	var id, behind string
+	w.leaves(func() { id, behind = w.post(customer, "menggantung", file...), w.post(customer, "di belakang") })
 	clear()
 	w.isSent(id)
 	w.isSent(behind)

@@ -211,6 +211,16 @@ func (g *gateway) linked(name, number string) instance {
 
 func (g *gateway) qrText(id string) string {
 	g.t.Helper()
+	text, ok := g.qr(id)
+	if !ok {
+		g.t.Fatalf("qr: %s", text)
+	}
+	return text
+}
+
+// qr asks for the code that an instance shows; without one it is the answer's words.
+func (g *gateway) qr(id string) (text string, ok bool) {
+	g.t.Helper()
 	req, _ := http.NewRequestWithContext(g.t.Context(), http.MethodGet, g.url+"/v1/instances/"+id+"/qr", nil)
 	req.Header.Set("Authorization", "Bearer "+adminToken)
 	req.Header.Set("Accept", "text/plain")
@@ -220,10 +230,7 @@ func (g *gateway) qrText(id string) string {
 	}
 	defer resp.Body.Close()
 	b, _ := io.ReadAll(resp.Body)
-	if resp.StatusCode != http.StatusOK {
-		g.t.Fatalf("qr: %d %s", resp.StatusCode, b)
-	}
-	return strings.TrimSpace(string(b))
+	return strings.TrimSpace(string(b)), resp.StatusCode == http.StatusOK
 }
 
 // status is what GET /v1/instances/{id} says.
@@ -233,6 +240,7 @@ type status struct {
 	Reason   string    `json:"reason"`
 	Phone    string    `json:"phone"`
 	Pushname string    `json:"pushname"`
+	Since    time.Time `json:"since"`
 	Until    time.Time `json:"until"`
 	// Capabilities is what this WhatsApp Web can do.
 	Capabilities map[string]browser.Capability `json:"capabilities"`

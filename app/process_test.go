@@ -11,6 +11,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"kurir/app"
 	"kurir/sandbox"
@@ -96,7 +97,13 @@ func (p *process) terminate() int {
 // openWorld starts a sandbox that belongs to the test.
 func openWorld(t *testing.T) *sandbox.Server {
 	t.Helper()
-	world, err := sandbox.Open(t.Context(), sandbox.Config{Dir: t.TempDir(), Addr: "127.0.0.1:0", ControlAddr: "127.0.0.1:0", Log: testLog(t)})
+	return openWorldWith(t, nil)
+}
+
+// openWorldWith is openWorld with other lifetimes of its QR codes.
+func openWorldWith(t *testing.T, refs []time.Duration) *sandbox.Server {
+	t.Helper()
+	world, err := sandbox.Open(t.Context(), sandbox.Config{Dir: t.TempDir(), Addr: "127.0.0.1:0", ControlAddr: "127.0.0.1:0", Log: testLog(t), RefLifetimes: refs})
 	if err != nil {
 		t.Fatal(err)
 	}

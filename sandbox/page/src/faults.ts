@@ -62,10 +62,8 @@ function secondTab(): void {
   document.body.append(frame);
 }
 
-/** Ends the renderer: the engine copies a tree by recursion, and no stack is deep enough for this one. */
+/** Ends the renderer: Blink reads nested selectors by recursion, and no stack is deep enough for this one. */
 function crash(): void {
-  const root = document.createElement("div");
-  let last = root;
-  for (let i = 0; i < 500_000; i++) last = last.appendChild(document.createElement("div"));
-  root.cloneNode(true);
+  const depth = 100_000;
+  document.querySelector(":not(".repeat(depth) + "a" + ")".repeat(depth));
 }
