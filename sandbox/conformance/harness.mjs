@@ -122,12 +122,16 @@ export async function startWWebJS(api, owner, { profile = folder("wwebjs"), scan
     puppeteer: { executablePath: chromium(), args: await chromiumArgs(api) },
   });
   let qrs = 0;
-  client.on("qr", (qr) => (qrs++, scan && api.post(`/phones/${owner}/scan`, { qr }).catch(() => undefined))); // a late one is refused
+  let latest;
+  client.on("qr", (qr) => (qrs++, (latest = qr)));
   const ready = new Promise((ok, fail) => {
     client.once("ready", ok);
     client.once("auth_failure", fail);
   });
   await client.initialize();
+  // Nobody scans in the milliseconds between the first QR and the client's listener for the end of the sync, which it
+  // adds last; it does not look whether the sync has ended before (see the notes).
+  if (scan) await api.post(`/phones/${owner}/scan`, { qr: await until("a QR", () => latest) });
   await within("whatsapp-web.js is ready", ready);
   return {
     client,
