@@ -35,6 +35,39 @@ func (s *Server) Account(number string) (Account, error) {
 	return x, err
 }
 
+// Past is the history that was generated for a phone: everybody in its address book, its chats, newest first, and the
+// messages of one of them, oldest first.
+type Past struct {
+	Contacts []string      `json:"contacts"`
+	Chats    []string      `json:"chats"`
+	Messages []WireMessage `json:"messages"`
+}
+
+// Past returns the history that was generated for a phone; chat says whose messages are wanted.
+func (s *Server) Past(number, chat string) (Past, error) {
+	x := Past{Contacts: []string{}, Chats: []string{}, Messages: []WireMessage{}}
+	err := s.withPhone(number, func(a *account) {
+		g := a.seed
+		if g == nil {
+			return
+		}
+		for i := range g.spec.Contacts {
+			x.Contacts = append(x.Contacts, g.contact(i).WID)
+		}
+		for i := range g.spec.Chats {
+			c := g.chat(i)
+			x.Chats = append(x.Chats, c.WID)
+			if c.WID != chat {
+				continue
+			}
+			for k := range g.count(i) {
+				x.Messages = append(x.Messages, g.message(i, k, &c))
+			}
+		}
+	})
+	return x, err
+}
+
 // Group returns a group.
 func (s *Server) Group(wid string) (WireGroup, string, error) {
 	s.mu.Lock()
@@ -69,6 +102,7 @@ func (s *Server) showTyping(a *account, chat, state string) {
 
 func (s *Server) controlDeeds(mux *http.ServeMux) {
 	mux.HandleFunc("GET /phones/{number}/account", control0(func(r *http.Request) (any, error) { return s.Account(r.PathValue("number")) }))
+	mux.HandleFunc("GET /phones/{number}/past", control0(func(r *http.Request) (any, error) { return s.Past(r.PathValue("number"), r.FormValue("chat")) }))
 	mux.HandleFunc("GET /groups/{wid}", control0(func(r *http.Request) (any, error) {
 		g, code, err := s.Group(r.PathValue("wid"))
 		return struct {

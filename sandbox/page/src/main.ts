@@ -39,6 +39,7 @@ import { defineReactions } from "./modules/reactions";
 import { defineReceive } from "./modules/receive";
 import { defineSend } from "./modules/send";
 import { defineThumbs } from "./modules/thumbs";
+import { defineVcards } from "./modules/vcards";
 import { launch } from "./session";
 
 function page(): void {
@@ -64,6 +65,7 @@ function page(): void {
   defineReactions();
   defineGroupNotices();
   defineProfile();
+  defineVcards();
   defineCollections();
 
   runFaultsAtStart();
