@@ -132,6 +132,13 @@ func (e *fakeEngine) count(method string) int {
 	return e.asked[method]
 }
 
+// loaded is how often the page was loaded.
+func (e *fakeEngine) loaded() int {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.loads
+}
+
 // fail has the next send answered with an error.
 func (e *fakeEngine) fail(answer *rawError) {
 	e.mu.Lock()
@@ -329,12 +336,12 @@ func TestReplaced(t *testing.T) {
 		for i, wait := range []time.Duration{m.timing.takeback, 2 * m.timing.takeback, 4 * m.timing.takeback} {
 			e.tell("state", with(atMain, func(p *pageState) { p.Stream = "DISCONNECTED" }))
 			m.want(wait-time.Millisecond, StateDegraded, "another one that uses the same link")
-			if e.loads != i+1 {
-				m.t.Fatalf("%d loads before the time", e.loads)
+			if e.loaded() != i+1 {
+				m.t.Fatalf("%d loads before the time", e.loaded())
 			}
 			m.want(time.Millisecond, StateWorking, "")
-			if e.loads != i+2 {
-				m.t.Fatalf("%d loads", e.loads)
+			if e.loaded() != i+2 {
+				m.t.Fatalf("%d loads", e.loaded())
 			}
 		}
 	})
@@ -394,12 +401,12 @@ func TestStuckSend(t *testing.T) {
 		if err := m.send("x"); problem.CodeOf(err) != problem.SendTimeout {
 			m.t.Error(err)
 		}
-		if _, err := m.Lookup(m.t.Context(), "1@c.us", nil); problem.CodeOf(err) != problem.InstanceNotReady && e.loads != 2 {
+		if _, err := m.Lookup(m.t.Context(), "1@c.us", nil); problem.CodeOf(err) != problem.InstanceNotReady && e.loaded() != 2 {
 			m.t.Errorf("the old document is asked: %v", err)
 		}
 		m.want(0, StateWorking, "")
-		if e.loads != 2 {
-			m.t.Errorf("%d loads", e.loads)
+		if e.loaded() != 2 {
+			m.t.Errorf("%d loads", e.loaded())
 		}
 	})
 }
