@@ -49,6 +49,17 @@ func TestBridge(t *testing.T) {
 		if fail == nil || fail.Code != "RESTRICTED" || fail.Until < before+3500 {
 			t.Errorf("error %+v, want RESTRICTED until in an hour", fail)
 		}
+		// Another refusal within that hour is what it is.
+		_, fail = call[browser.Sent](p, "send", m{"id": newID(), "chat": "6281100000003@c.us", "kind": "text", "body": "x"})
+		if fail == nil || fail.Code != "SEND_REJECTED" || !strings.Contains(fail.Message, "error 500") {
+			t.Errorf("error %+v, want SEND_REJECTED", fail)
+		}
+		// When asked to send to known chats only, nobody new is written to.
+		id := newID()
+		_, fail = call[browser.Sent](p, "send", m{"id": id, "chat": "6281234500099@c.us", "kind": "text", "body": "x", "known_only": true})
+		if list, err := s.Inbox("6281234500099"); fail == nil || fail.Code != "RESTRICTED" || fail.Until < before+3500 || err == nil && len(list) > 0 {
+			t.Errorf("error %+v, inbox %v %v", fail, list, err)
+		}
 	})
 	p.run(t, "abilities gone", func(t *testing.T) { abilitiesGone(t, s, p) }) // for good
 }

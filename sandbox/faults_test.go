@@ -2,8 +2,10 @@ package sandbox
 
 import (
 	"encoding/json"
+	"io"
 	"net/http"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -295,6 +297,58 @@ func TestRequestAndMediaFaults(t *testing.T) {
 	if err := <-done; err == nil {
 		t.Error("the hanging upload ended well")
 	}
+}
+
+// TestPageStartFault: what a build has wrong comes with the page itself, for as long as the fault is set.
+func TestPageStartFault(t *testing.T) {
+	s := open(t, Config{})
+	p, _ := linked(t, s)
+	get := func() string {
+		resp, err := p.http.Get("https://web.whatsapp.com/?post_logout=1")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer resp.Body.Close()
+		b, err := io.ReadAll(resp.Body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(b)
+	}
+	if strings.Contains(get(), "faultsAtStart") {
+		t.Error("a fault that is not set")
+	}
+	id, err := s.SetFault(Fault{Name: FaultPageStart, Page: "remove_module", Args: map[string]any{"module": "</script>"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if page := get(); !strings.Contains(page, `<script>faultsAtStart=[{"name":"remove_module","args":{"module":"\u003c/script\u003e"}}]</script>`) {
+		t.Errorf("page %s", page)
+	}
+	s.ClearFault(id)
+	if strings.Contains(get(), "faultsAtStart") {
+		t.Error("a fault that was cleared")
+	}
+	for _, f := range []Fault{{Name: FaultPage, Page: "nonsense"}, {Name: FaultPageStart}} {
+		if _, err := s.SetFault(f); err == nil {
+			t.Errorf("%+v was taken", f)
+		}
+	}
+}
+
+// TestReplacedFault: the page is told and let go; it can come back.
+func TestReplacedFault(t *testing.T) {
+	s := open(t, Config{})
+	p, d := linked(t, s)
+	if _, err := s.SetFault(Fault{Name: FaultReplaced, Account: owner}); err != nil {
+		t.Fatal(err)
+	}
+	p.pushed("replaced", nil)
+	p.closed()
+	if list := s.Faults(); len(list) != 0 {
+		t.Errorf("it stays: %+v", list)
+	}
+	login(t, s, d).do("ping", none{}, nil)
 }
 
 func TestPageFault(t *testing.T) {

@@ -4,12 +4,12 @@
 import { chatFor, existingChat, failed, inDatabase, inMemory, ownKey } from "./chat";
 import { emit } from "./events";
 import { takeFile } from "./files";
-import { str } from "./ids";
+import { isGroup, str } from "./ids";
 import { enter, jobOf, startJob } from "./jobs";
 import { linked, state } from "./lifecycle";
 import { Deadline, limit, Problem, sleep, textOf } from "./limits";
 import { type Any, field, fn, msgs, quiet, wpp } from "./modules";
-import { explain, known, lockEnd } from "./refusal";
+import { explain, known, lockEnd, watchRefusals } from "./refusal";
 import { onAckOf } from "./watch";
 
 export interface SendArgs {
@@ -44,6 +44,7 @@ export async function send(a: SendArgs, ms: number): Promise<SendResult> {
 async function sendWithin(a: SendArgs, deadline: Deadline): Promise<SendResult> {
   const file = a.kind === "text" ? undefined : takeFile(a.id, a.filename, a.mimetype);
   await ready(deadline);
+  quiet(watchRefusals); // not before: until then wa-js and the page are still setting their modules up
   if (a.known_only) await expectKnown(a.chat);
   const chat = await chatFor(a.chat, deadline);
   const wid = str(field(chat, "id"));
@@ -65,8 +66,9 @@ async function sendWithin(a: SendArgs, deadline: Deadline): Promise<SendResult> 
   return await outcome(job, a, chat, deadline, file);
 }
 
-/** Refuses what would be the first message to somebody. */
+/** Refuses what would be the first message to somebody. A group is nobody new. */
 async function expectKnown(wid: string): Promise<void> {
+  if (isGroup(wid)) return;
   const chat = existingChat(wid);
   if (chat && (await known(chat))) return;
   throw new Problem("RESTRICTED", "first messages wait until WhatsApp's restriction ends", await lockEnd());

@@ -3,7 +3,6 @@ import { emit } from "./events";
 import { isReal, toMessage, typeOf } from "./message";
 import { keyOf } from "./ids";
 import { type Any, field, msgs, quiet } from "./modules";
-import { watchRefusals } from "./refusal";
 
 const seen = new Set<string>(); // of the last messages, so that none is told twice
 const maxSeen = 5000;
@@ -16,7 +15,6 @@ export function watchMessages(): boolean {
   const store = msgs();
   if (typeof store?.on !== "function") return false;
   watching = true;
-  quiet(watchRefusals);
   store.on("change:ack", (m: Any, ack: Any) => void quiet(() => onAck(m, ack)));
   store.on("add", (m: Any) => void quiet(() => onAdd(m)));
   return true;
