@@ -3,7 +3,7 @@
 
 import { Database } from "./base/idb";
 
-export const modelStorage = new Database("model-storage", 2, {
+export const modelStorage = new Database("model-storage", 3, {
   chat: { keyPath: "id" },
   contact: { keyPath: "id" },
   "group-metadata": { keyPath: "id" },
@@ -12,6 +12,9 @@ export const modelStorage = new Database("model-storage", 2, {
   message: { keyPath: "id", indexes: { chat: ["chat", "rowId"], pending: "pending" } },
   // One for each message and sender: see modules/reactions.ts.
   reactions: { keyPath: ["parentMsgKey", "senderUserJid"], indexes: { parent: "parentMsgKey" } },
+  // The past as it came, up to a chunk of one chat in a record, key [chat, rowId of the first]: a record for each of
+  // 200,000 messages would take minutes. They become rows of "message" when somebody looks at the chat: see unpack.
+  "message-history": {},
   "sync-state": {},
 });
 export const signalStorage = new Database("signal-storage", 1, { "signal-meta-store": {} });
@@ -105,9 +108,60 @@ export function writeRows(rows: { chat?: ChatRow[]; contact?: any[]; "group-meta
   });
 }
 
+/** Writes a piece of the past, and the rows of the chats that show it. */
+export async function writeHistory(rows: MessageRow[], chats: ChatRow[]): Promise<void> {
+  const perChat = new Map<string, MessageRow[]>();
+  for (const row of rows) {
+    const list = perChat.get(row.chat);
+    if (list) list.push(row);
+    else perChat.set(row.chat, [row]);
+  }
+  await modelStorage.write(["message-history", "chat"], (tx) => {
+    const past = tx.objectStore("message-history");
+    for (const [chat, list] of perChat) past.put(list, [chat, list[0]!.rowId]);
+    for (const row of chats) tx.objectStore("chat").put(row);
+  });
+  for (const chat of perChat.keys()) unpacked.delete(chat); // who looked meanwhile did not see these
+}
+
+const unpacked = new Map<string, Promise<void>>();
+
+/** Makes rows of a chat's past, once. Rows that are there already are newer and stay. */
+export function unpack(chat: string): Promise<void> {
+  let done = unpacked.get(chat);
+  if (!done) {
+    done = modelStorage.write(["message", "message-history"], (tx) => {
+      const range = IDBKeyRange.bound([chat], [chat, []]);
+      const past = tx.objectStore("message-history");
+      const found: IDBRequest<MessageRow[][]> = past.getAll(range);
+      found.onsuccess = () => {
+        if (!found.result.length) return;
+        past.delete(range);
+        for (const row of found.result.flat()) {
+          tx.objectStore("message").add(row).onerror = (event) => {
+            event.preventDefault();
+            event.stopPropagation();
+          };
+        }
+      };
+    });
+    unpacked.set(chat, done);
+    done.catch(() => unpacked.delete(chat));
+  }
+  return done;
+}
+
 export async function messageRow(id: string): Promise<MessageRow | undefined> {
   await unlocked;
+  const row = await modelStorage.get("message", id);
+  if (row) return row;
+  await unpack(id.split("_", 2)[1]!);
   return modelStorage.get("message", id);
+}
+
+export async function deleteMessageRow(id: string): Promise<void> {
+  await unpack(id.split("_", 2)[1]!);
+  await modelStorage.write(["message"], (tx) => void tx.objectStore("message").delete(id));
 }
 
 /** Up to `count` messages of a chat next to `anchor`, not including it, oldest first. Without an anchor: the newest. */
@@ -115,6 +169,7 @@ export async function messageRows(chat: string, count: number, anchor?: number, 
   await unlocked;
   const limit = Number.isFinite(count) && count >= 0 ? count : undefined;
   if (limit === 0) return [];
+  await unpack(chat);
   if (direction === "before") {
     const range = IDBKeyRange.bound([chat, anchor ?? -Infinity], [chat, Infinity], anchor !== undefined);
     const rows = await modelStorage.read<MessageRow[]>("message", (s) => s.index("chat").getAll(range, limit));
@@ -133,5 +188,6 @@ export function pendingRows(): Promise<MessageRow[]> {
 /** Forgets everything of the account, as an unlinked page does. */
 export async function destroyStorage(): Promise<void> {
   prefs.clear();
+  unpacked.clear();
   await Promise.allSettled([modelStorage.destroy(), signalStorage.destroy(), mediaStorage.destroy()]);
 }

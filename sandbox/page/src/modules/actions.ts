@@ -3,7 +3,7 @@
 
 import { define, R } from "../base/loader";
 import { comms, ServerError } from "../comms";
-import { lastRows, messageRows, modelStorage, writeRows } from "../store";
+import { deleteMessageRow, lastRows, messageRows, writeRows } from "../store";
 import type { MessageAction, Pushes } from "../wire";
 import { chatRow } from "./chats";
 import { ACK, isSystemType, MEDIA_TYPES, SendMsgResult, unixTime } from "./enums";
@@ -92,7 +92,7 @@ async function remove(msgs: any): Promise<void> {
 async function showDeleted(msg: any): Promise<void> {
   const chat = chatOf(msg);
   const name = String(msg.id.remote);
-  await modelStorage.write(["message"], (tx) => void tx.objectStore("message").delete(String(msg.id)));
+  await deleteMessageRow(String(msg.id));
   if (lastRows.get(name)?.id === String(msg.id)) lastRows.set(name, (await messageRows(name, 1))[0]);
   chat?.msgs.remove(msg, { silent: true });
   R("WAWebMsgCollection").MsgCollection.remove(msg);

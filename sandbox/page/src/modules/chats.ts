@@ -184,6 +184,7 @@ async function createChat(id: Wid): Promise<void> {
     const found = await R("WAWebQueryExistsJob").queryWidExists(id, {});
     if (!found) throw new Error("No LID for user");
     lid = found.lid;
+    R("WAWebContactCollection").ContactCollection.gadd(id, { silent: true }).set({ isBusiness: found.biz }, { silent: true });
   }
   const row: ChatRow = { id: String(id), accountLid: lid?.toString(), t: unixTime(), unreadCount: 0 };
   await R("WAWebApiChat").createChatRecord(id, row);

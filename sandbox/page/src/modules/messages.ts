@@ -4,7 +4,7 @@
 import { define, R } from "../base/loader";
 import { BaseCollection, Collection } from "../base/collection";
 import { BaseModel, defineModel } from "../base/model";
-import { lastRows, messageRow, messageRows, newRowId, writeRows, type ChatRow, type MessageRow } from "../store";
+import { lastRows, messageRow, messageRows, newRowId, writeHistory, writeRows, type ChatRow, type MessageRow } from "../store";
 import { chatRow } from "./chats";
 import { onProtocolMessage } from "./actions";
 import { ACK, isSystemType, unixTime } from "./enums";
@@ -182,6 +182,11 @@ export class ChatMsgsCollection extends Collection {
 /** Writes messages and, where one is the newest of its chat, the chat: one transaction, nothing read. */
 export function storeMessages(rows: MessageRow[]): Promise<void> {
   return writeRows({ message: rows, chat: newestPerChat(rows).flatMap(chatRowWith) });
+}
+
+/** The same for a piece of the past. */
+export function storePast(rows: MessageRow[]): Promise<void> {
+  return writeHistory(rows, newestPerChat(rows).flatMap(chatRowWith));
 }
 
 // A message that is older than what the chat shows does not touch the chat's row.

@@ -3,13 +3,13 @@
 
 import { define, R } from "../base/loader";
 import { comms } from "../comms";
-import { lastRows, modelStorage } from "../store";
+import { lastRows, messageRow } from "../store";
 import type { Pushes, WireMessage } from "../wire";
 import { saveChats, updateChat } from "./chats";
 import { saveContacts } from "./contacts";
 import { ACK, isSystemType, unixTime } from "./enums";
 import { MsgKey, wid } from "./ids";
-import { newestPerChat, storeMessages, toRow, updateMessage } from "./messages";
+import { newestPerChat, storePast, toRow, updateMessage } from "./messages";
 
 const ACK_OF = { delivery: ACK.RECEIVED, read: ACK.READ, played: ACK.PLAYED };
 
@@ -50,7 +50,7 @@ export async function onMessage(m: WireMessage): Promise<void> {
 async function handleMessage(attributes: any): Promise<void> {
   const chatId = attributes.id.remote;
   const { MsgCollection } = R("WAWebMsgCollection");
-  if (MsgCollection.get(attributes.id) || (await modelStorage.get("message", String(attributes.id)))) return;
+  if (MsgCollection.get(attributes.id) || (await messageRow(String(attributes.id)))) return;
   await MsgCollection.processMultipleMessages(chatId, [attributes], {}, {}, {});
   const chat = R("WAWebChatCollection").ChatCollection.get(chatId);
   if (attributes.id.fromMe) return updateChat(chat, { unreadCount: 0 });
@@ -70,7 +70,7 @@ export let historyWritten: Promise<void> = Promise.resolve();
 async function storeHistory(messages: WireMessage[]): Promise<void> {
   const rows = messages.map((m) => toRow(attributesOf(m)));
   await historyWritten;
-  historyWritten = storeMessages(rows);
+  historyWritten = storePast(rows);
   for (const row of newestPerChat(rows)) {
     const chat = R("WAWebChatCollection").ChatCollection.get(row.chat);
     if (chat && lastRows.get(row.chat) === row) chat.forgetNewest();
