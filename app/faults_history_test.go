@@ -7,15 +7,21 @@ import (
 	"kurir/sandbox"
 )
 
-// TestSendsWhileHistoryArrives: ten thousand chats come in after the link; messages do not wait for the last of them.
+// TestSendsWhileHistoryArrives: ten thousand chats and a hundred thousand messages come in after the link; what is sent
+// does not wait for the last of them, and nothing is sent twice for it.
 func TestSendsWhileHistoryArrives(t *testing.T) {
-	w := openWard(t, "6281100000304", sandbox.PhoneSpec{Contacts: 10_000, Chats: 10_000, Messages: 20_000, Seed: 2})
-	const n = 20
+	w := &ward{gateway: openGateway(t, t.TempDir(), impatient)}
+	w.in = w.newInstance("riwayat")
+	const n = 40
 	customer := w.stranger()
 	ids, texts := make([]string, n), make([]string, n)
-	for i := range n {
-		texts[i] = fmt.Sprintf("pesan %d", i)
-		ids[i] = w.post(customer, texts[i])
+	post := func(i int) { texts[i] = fmt.Sprintf("pesan %d", i); ids[i] = w.post(customer, texts[i]) }
+	for i := range n / 2 { // these wait for the link
+		post(i)
+	}
+	w.link(&w.in, sandbox.PhoneSpec{Number: "6281100000304", Name: "Toko Riwayat", Contacts: 10_000, Chats: 10_000, Messages: 100_000, Seed: 2})
+	for i := n / 2; i < n; i++ {
+		post(i)
 	}
 	for _, id := range ids {
 		w.isSent(id)
