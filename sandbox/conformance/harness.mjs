@@ -78,7 +78,7 @@ export async function startSandbox() {
 /** Temporary folders that go with the process's end of a test. */
 function folder(name) {
   const dir = mkdtempSync(join(tmpdir(), `kurir-${name}-`));
-  return { dir, remove: () => rmSync(dir, { recursive: true, force: true, maxRetries: 5 }) };
+  return { dir, remove: () => rmSync(dir, { recursive: true, force: true, maxRetries: 20 }) };
 }
 
 const jail = process.getuid?.() === 0 ? ["--no-sandbox"] : []; // Chromium's own, which root cannot have
@@ -171,7 +171,13 @@ export async function startWPPConnect(api, owner, { profile = folder("wppconnect
     qrs: () => qrs,
     run: (f, ...args) => client.page.evaluate(f, ...args),
     stop: () => client.close(),
-    close: async () => (await client.close().catch(() => undefined), profile.remove()),
+    close: async () => {
+      const chromium = client.page.browser().process();
+      await client.close().catch(() => undefined);
+      // close does not wait for Chromium, which still writes its profile.
+      if (chromium && chromium.exitCode === null && chromium.signalCode === null) await within("Chromium ends", new Promise((ok) => chromium.once("exit", ok)));
+      profile.remove();
+    },
   };
 }
 

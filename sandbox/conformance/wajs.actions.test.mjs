@@ -80,6 +80,7 @@ test("star", async () => {
 test("archive, pin and mute", async () => {
   await run((c) => window.WPP.chat.archive(c), friend);
   await becomes("archived", async () => (await a.chat()).archived, true);
+  await until("archived here", () => run((c) => window.WPP.chat.get(c).archive, friend)); // the command does not wait
   await run((c) => window.WPP.chat.unarchive(c), friend);
   await becomes("not archived", async () => (await a.chat()).archived, undefined);
   await run((c) => window.WPP.chat.pin(c), friend);
