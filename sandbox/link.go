@@ -107,6 +107,7 @@ func (s *Server) attach(c *conn, d *device, n int64) {
 	var answer helloSuccess
 	answer.Success.WID, answer.Success.LID, answer.Success.Pushname = d.owner.wid(), d.owner.lid(), d.owner.Phone.Name
 	answer.Success.DBKey, answer.Success.Time = d.DBKey, time.Now().Unix()
+	answer.Success.LIDMigrated = d.owner.Phone.LIDMigrated
 	c.ok(n, answer)
 	for _, p := range d.Pending {
 		c.sendFrame(p.item())

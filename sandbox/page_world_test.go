@@ -89,3 +89,51 @@ func TestSeveralAccountsAtOnce(t *testing.T) {
 	one.quiet()
 	two.quiet()
 }
+
+func TestLIDChatsAfterMigration(t *testing.T) {
+	s := world(t, sandbox.PhoneSpec{Chats: 4, Contacts: 4, Messages: 40, Seed: 5})
+	profile := t.TempDir()
+	tb := openTab(t, s, profile, waScript(t))
+	tb.until("window.WPP && WPP.isFullReady")
+	tb.link(s, ownNumber)
+	tb.eval(fmt.Sprintf(`return WPP.chat.sendTextMessage("%s@c.us", "sebelum", {createChat: true}).then(() => 1)`, otherNumber), nil)
+	arrived(t, s, 1)
+	tb.close()
+
+	if _, err := s.CreatePhone(sandbox.PhoneSpec{Number: ownNumber, LIDMigrated: true}); err != nil {
+		t.Fatal(err)
+	}
+	tb = openTab(t, s, profile, waScript(t))
+	tb.until(`window.WPP?.isFullReady && importNamespace("WAWebSocketModel").Socket.stream === "CONNECTED"`)
+	other := fmt.Sprintf(`const pn = "%s@c.us", lid = String(WPP.whatsapp.ApiContact.getCurrentLid(WPP.whatsapp.WidFactory.createWid(pn)));`, otherNumber)
+	tb.until(`await (async () => { ` + other + ` return WPP.chat.get(lid)?.msgs.last()?.body === "sebelum" })()`)
+	var got string
+	tb.eval(other+`
+		const chats = WPP.whatsapp.ChatStore.getModelsArray().map((c) => c.id.server);
+		return [WPP.whatsapp.Lid1X1MigrationUtils.isLidMigrated(), chats.includes("c.us"), chats.length, WPP.chat.get(pn) === undefined].join()`, &got)
+	if got != "true,false,5,true" {
+		t.Errorf("a migrated account shows %s", got)
+	}
+	tb.eval(other+`
+		window.acks = []; WPP.whatsapp.MsgStore.on("change:ack", (m) => acks.push(m.ack));
+		const byNumber = await WPP.chat.sendTextMessage(pn, "lewat nomor"), byLID = await WPP.chat.sendTextMessage(lid, "lewat lid");
+		await WPP.chat.markIsComposing(lid, 10);
+		return [byNumber, byLID].map((r) => r.id.split("_")[1] === lid).join()`, &got)
+	if got != "true,true" {
+		t.Errorf("keys are of the LID: %s", got)
+	}
+	inbox := arrived(t, s, 3)
+	if inbox[1].From != ownNumber+"@c.us" || inbox[2].Body != "lewat lid" {
+		t.Errorf("the phone received %+v", inbox[1:])
+	}
+	tb.until(`acks.filter((a) => a === 3).length === 2`)
+	if err := s.SendFrom(otherNumber, ownNumber, sandbox.Message{Body: "masuk"}); err != nil {
+		t.Fatal(err)
+	}
+	tb.until(`await (async () => { ` + other + ` const chat = WPP.chat.get(lid); return chat.msgs.last().body === "masuk" && chat.unreadCount === 1 })()`)
+	tb.eval(other+`await WPP.chat.markIsRead(lid); return (await WPP.chat.sendTextMessage("6281277770000@c.us", "baru", {createChat: true})).id.split("_")[1].split("@")[1]`, &got)
+	if got != "lid" {
+		t.Errorf("a new chat of a migrated account is @%s", got)
+	}
+	tb.quiet()
+}

@@ -13,6 +13,9 @@ type PhoneSpec struct {
 	Name     string `json:"name,omitempty"` // pushname; empty: one is made up
 	Region   string `json:"region,omitempty"`
 	Business bool   `json:"business,omitempty"`
+	// LIDMigrated says that WhatsApp has migrated the account to LIDs: pages address its chats with people as …@lid. A
+	// linked page takes a change when it connects next.
+	LIDMigrated bool `json:"lid_migrated,omitempty"`
 	// AutoRead lets the phone read what arrives, ReadDelayMS after the delivery; else it reads when told.
 	AutoRead        bool `json:"auto_read,omitempty"`
 	ReadDelayMS     int  `json:"read_delay_ms,omitempty"`

@@ -154,6 +154,9 @@ func (c *conn) chatstate(req request) error {
 	if err != nil {
 		return err
 	}
+	if number, err := parseUser(a.Chat); err == nil {
+		a.Chat = widOf(number) // a migrated account says the lid
+	}
 	return c.linked(func(d *device) error {
 		c.ok(req.N, none{})
 		d.owner.typing(a.Chat, a.State)

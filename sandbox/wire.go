@@ -143,6 +143,8 @@ type helloSuccess struct {
 		Pushname string `json:"pushname"`
 		DBKey    string `json:"db_key"`
 		Time     int64  `json:"time"`
+		// LIDMigrated: the account's chats with people are addressed by LID.
+		LIDMigrated bool `json:"lid_migrated,omitempty"`
 	} `json:"success"`
 }
 

@@ -16,6 +16,7 @@ import { loadGroups } from "./modules/groups";
 import { onGroupNotification } from "./modules/group-notices";
 import { onChatstate, onPresence } from "./modules/presence";
 import { device, saveLink } from "./modules/prefs";
+import { isMigrated, readdress, setMigrated } from "./lid";
 import { historyWritten, onHistory, onMessage, onReceipt } from "./modules/receive";
 import { resendPending } from "./modules/send";
 import { wid } from "./modules/ids";
@@ -119,7 +120,7 @@ function onPaired(push: Pushes["paired"]): void {
 
 // ---- login
 
-async function login(success: { wid: string; lid: string; pushname: string; db_key: string; time: number }): Promise<void> {
+async function login(success: { wid: string; lid: string; pushname: string; db_key: string; time: number; lid_migrated?: boolean }): Promise<void> {
   const resuming = socket().hasSynced;
   R("WAWebUserPrefsMeUser").setMe(wid(success.wid));
   R("WAWebUserPrefsMeUser").setMeLid(wid(success.lid));
@@ -128,8 +129,10 @@ async function login(success: { wid: string; lid: string; pushname: string; db_k
   socket().set({ state: SOCKET_STATE["CONNECTED"], stream: SOCKET_STREAM[resuming ? "RESUMING" : "SYNCING"] });
   attempts = 0;
   unlockMessages();
+  if (loaded && isMigrated() !== !!success.lid_migrated) return location.reload();
   if (!loaded) {
     loaded = true;
+    await setMigrated(!!success.lid_migrated);
     await Promise.all([loadContacts(), loadGroups()]);
     await loadChats();
   }
@@ -185,6 +188,7 @@ async function got(s: number): Promise<void> {
 }
 
 async function handle(push: Push): Promise<unknown> {
+  readdress(push);
   switch (push.op) {
     case "paired": return onPaired(push.args);
     case "history": {

@@ -75,7 +75,7 @@ export interface Requests {
     args: { device?: { id: string; secret: string }; platform: string; version: string; got?: number };
     ok:
       | { pair: { refs: string[]; ttls_ms: number[] } } // six refs: 60 000, then 20 000 each
-      | { success: { wid: string; lid: string; pushname: string; db_key: string; time: number } };
+      | { success: { wid: string; lid: string; pushname: string; db_key: string; time: number; lid_migrated?: boolean } };
     // error 401: the device is unknown (unlinked while away): clear credentials and go to /?post_logout=1&logout_reason=…
   };
   /** A fresh round of refs (after UNPAIRED_IDLE). */

@@ -5,6 +5,7 @@ import { define, R } from "../base/loader";
 import { BaseCollection } from "../base/collection";
 import { BaseModel, defineModel } from "../base/model";
 import { comms } from "../comms";
+import { isMigrated } from "../lid";
 import { lastRows, modelStorage, writeRows, type ChatRow } from "../store";
 import type { Pushes, WireChat } from "../wire";
 import { unixTime } from "./enums";
@@ -73,7 +74,7 @@ defineModel(Chat, {
   },
   session: { stale: false, active: false, pendingAction: 0, composeContents: undefined, createdLocally: undefined, pausedTimerId: undefined, canSend: true, hasUnreadMention: false },
   lazy: {
-    contact: (self) => R("WAWebContactCollection").ContactCollection.gadd(self.id, { silent: true }),
+    contact: (self) => contactOf(self.id),
     presence: (self) => R("WAWebPresenceCollection").PresenceCollection.gadd(self.id, { silent: true }),
     msgs: (self) => {
       const last = newestOf(self);
@@ -109,8 +110,18 @@ class ChatCollectionImpl extends BaseCollection {
   disableSortListener(): void {}
 }
 
-/** The chat of a user is addressed by phone number on an account that was not migrated to LIDs. */
+/** The contact of a chat; that of a LID has the name that the number has in the address book. */
+function contactOf(w: Wid): any {
+  const { ContactCollection } = R("WAWebContactCollection");
+  const contact = ContactCollection.gadd(w, { silent: true });
+  const pn = w.isLid() && ContactCollection.get(R("WAWebApiContact").getPhoneNumber(w));
+  if (pn) contact.set({ name: pn.name, shortName: pn.shortName, pushname: pn.pushname, isBusiness: pn.isBusiness, isAddressBookContact: pn.isAddressBookContact }, { silent: true });
+  return contact;
+}
+
+/** The chat of a user is addressed by phone number, on an account that was migrated to LIDs by LID. */
 export function chatWid(w: Wid): Wid {
+  if (isMigrated()) return (w.isRegularUserPn() && R("WAWebApiContact").getCurrentLid(w)) || w;
   if (!w.isLid()) return w;
   const pn = R("WAWebApiContact").getPhoneNumber(w);
   if (!pn) throw new Error(`could not find phone number for lid ${w}`);
@@ -172,7 +183,7 @@ async function findOrCreate(w: Wid): Promise<{ chat: any; created: boolean }> {
   const known = ChatCollection.get(id);
   if (known) return { chat: known, created: false };
   await R("WAWebCreateChat").createChat({ chatId: id }, "createChat", {}, {});
-  const chat = ChatCollection.get(id);
+  const chat = ChatCollection.get(chatWid(id));
   if (!chat) throw new Error("findChat: new chat not found");
   return { chat, created: true };
 }
@@ -186,6 +197,7 @@ async function createChat(id: Wid): Promise<void> {
     lid = found.lid;
     R("WAWebContactCollection").ContactCollection.gadd(id, { silent: true }).set({ isBusiness: found.biz }, { silent: true });
   }
+  if (isMigrated() && lid) id = lid;
   const row: ChatRow = { id: String(id), accountLid: lid?.toString(), t: unixTime(), unreadCount: 0 };
   await R("WAWebApiChat").createChatRecord(id, row);
   show([row]);
@@ -244,7 +256,7 @@ export function defineChats(): void {
     setPin: (chat: any, pin: boolean, _t: unknown, _source: unknown) => setFlag(chat, "pin", "pin", pin ? unixTime() : 0),
   }));
   define("WAWebLid1X1MigrationGating", () => ({
-    Lid1X1MigrationUtils: { isLidMigrated: () => false, isSyncdSessionMigrated: () => false, shouldCreatePnChat: () => true },
+    Lid1X1MigrationUtils: { isLidMigrated: () => isMigrated(), isSyncdSessionMigrated: () => isMigrated(), shouldCreatePnChat: () => !isMigrated() },
   }));
   define("WAWebGetEphemeralFieldsMsgActionsUtils", () => ({
     getEphemeralFields: (chat: any) => (chat.ephemeralDuration ? { ephemeralDuration: chat.ephemeralDuration, ephemeralSettingTimestamp: chat.ephemeralSettingTimestamp } : {}),

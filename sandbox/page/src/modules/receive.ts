@@ -3,6 +3,7 @@
 
 import { define, R } from "../base/loader";
 import { comms } from "../comms";
+import { readdressMessages } from "../lid";
 import { lastRows, messageRow } from "../store";
 import type { Pushes, WireMessage } from "../wire";
 import { saveChats, updateChat } from "./chats";
@@ -18,7 +19,7 @@ function attributesOf(m: WireMessage): Record<string, any> {
   const me = R("WAWebUserPrefsMeUser").getMeUser();
   const chat = wid(m.chat);
   const author = chat.isGroup() ? wid(m.author ?? String(me)) : undefined;
-  const own = chat === me;
+  const own = R("WAWebUserPrefsMeUser").isMeAccount(chat);
   const id = new MsgKey({ fromMe: m.from_me, remote: chat, id: m.id, participant: author, self: own ? (m.from_me ? "out" : "in") : undefined });
   return {
     id, author, type: m.type, body: m.media ? undefined : m.body, t: m.t, from: m.from_me ? me : chat, to: m.from_me ? chat : me,
@@ -61,6 +62,7 @@ async function handleMessage(attributes: any): Promise<void> {
 export async function onHistory(push: Pushes["history"]): Promise<void> {
   if (push.contacts?.length) await saveContacts(push.contacts);
   if (push.chats?.length) await saveChats(push.chats);
+  readdressMessages(push.messages ?? []);
   if (push.messages?.length) await storeHistory(push.messages);
 }
 
