@@ -164,20 +164,20 @@ export async function startWPPConnect(api, owner, { profile = folder("wppconnect
     puppeteerOptions: { executablePath: chromium(), args, userDataDir: join(profile.dir, "profile") },
     catchQR: (_image, _ascii, _attempt, qr) => (qrs++, scan && qr && api.post(`/phones/${owner}/scan`, { qr }).catch(() => undefined)),
   });
+  const stop = async () => {
+    const chromium = client.page.browser().process();
+    await client.close().catch(() => undefined);
+    // close does not wait for Chromium, which still writes its profile.
+    if (chromium && chromium.exitCode === null && chromium.signalCode === null) await within("Chromium ends", new Promise((ok) => chromium.once("exit", ok)));
+  };
   return {
     client,
     page: client.page,
     profile,
     qrs: () => qrs,
     run: (f, ...args) => client.page.evaluate(f, ...args),
-    stop: () => client.close(),
-    close: async () => {
-      const chromium = client.page.browser().process();
-      await client.close().catch(() => undefined);
-      // close does not wait for Chromium, which still writes its profile.
-      if (chromium && chromium.exitCode === null && chromium.signalCode === null) await within("Chromium ends", new Promise((ok) => chromium.once("exit", ok)));
-      profile.remove();
-    },
+    stop,
+    close: async () => (await stop(), profile.remove()),
   };
 }
 

@@ -36,7 +36,8 @@ export class BaseModel extends EventEmitter {
   constructor(attributes?: Record<string, unknown>, options?: SetOptions) {
     super();
     if (options?.collection) this.collection = options.collection;
-    for (const key in attributes) if (attributes[key] !== undefined) this._init(key, attributes[key]);
+    const values = attributes instanceof BaseModel ? attributes.attributes : attributes; // a model made of a model
+    for (const key in values) if (values[key] !== undefined) this._init(key, values[key]);
     this.initialize();
   }
 
