@@ -65,7 +65,14 @@ func (h hand) see(selector, fits string) *rod.Element {
 	return e
 }
 
-func (h hand) tap(selector, fits string) { h.t.Helper(); h.see(selector, fits).MustClick() }
+// tap presses a button once the console's script has taken it up: a form that has just come in by itself works before
+// that too, by loading the page again.
+func (h hand) tap(selector, fits string) {
+	h.t.Helper()
+	button := h.see(selector, fits)
+	button.MustWait(`() => { const form = this.closest('[hx-post]'); return !form || form.hasAttribute('data-htmx-powered') }`)
+	button.MustClick()
+}
 
 func (h hand) visit(path string) { h.page.MustNavigate(h.url + path).MustWaitLoad() }
 
