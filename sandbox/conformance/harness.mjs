@@ -83,9 +83,12 @@ function folder(name) {
 
 const jail = process.getuid?.() === 0 ? ["--no-sandbox"] : []; // Chromium's own, which root cannot have
 const quiet = ["--disable-background-networking", "--disable-component-update", "--disable-sync", "--no-first-run"];
+// Chromium writes DOM storage after five seconds, with the flag within one. Some clients kill it when they close: on
+// a link as young as a test's that would be the same as deleting the profile.
+const careful = ["--enable-aggressive-domstorage-flushing"];
 
 async function chromiumArgs(api) {
-  return [...jail, ...quiet, ...(await api.get("/info")).chromium_args];
+  return [...jail, ...quiet, ...careful, ...(await api.get("/info")).chromium_args];
 }
 
 /** Plain wa-js in a page, linked with the phone `owner`. Pass the profile of an earlier one to come back. */
