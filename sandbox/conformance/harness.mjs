@@ -2,7 +2,7 @@
 // patched; what is passed are their public options.
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
-import { accessSync, constants, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { accessSync, constants, mkdtempSync, readFileSync, readdirSync, rmSync } from "node:fs";
 import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { delimiter, dirname, join } from "node:path";
@@ -182,6 +182,14 @@ export async function startWPPConnect(api, owner, { profile = folder("wppconnect
     stop,
     close: async () => (await stop(), profile.remove()),
   };
+}
+
+/** Waits until the link is in Chromium's files, so that a client which kills Chromium does not take it along. */
+export function linkWritten(profile) {
+  return until("Chromium writes the link", () => {
+    const logs = readdirSync(profile.dir, { recursive: true }).filter((f) => f.includes(join("Local Storage", "leveldb")) && f.endsWith(".log"));
+    return logs.some((f) => readFileSync(join(profile.dir, f)).includes("last-wid-md"));
+  });
 }
 
 /** p, or a failure after `ms`. */

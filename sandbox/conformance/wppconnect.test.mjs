@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { dataURL, files, hasFile, inMain, journeys, nobody, sha256, shop, shownQR } from "./flows.mjs";
-import { startSandbox, startWPPConnect, until } from "./harness.mjs";
+import { linkWritten, startSandbox, startWPPConnect, until } from "./harness.mjs";
 
 const number = "6281100002003";
 const acks = [];
@@ -142,6 +142,7 @@ test("incoming text, image and document, their files equal", async () => {
 
 test("the link and the messages are kept by a restart of the browser", async () => {
   const [before] = await s.devices();
+  await linkWritten(judge.profile);
   await judge.stop();
   judge = await startWPPConnect(api, number, { profile: judge.profile });
   listen();
