@@ -26,8 +26,9 @@ type mediaKeys struct {
 
 func deriveKeys(kind, mediaKey string) (mediaKeys, error) {
 	key, err := base64.StdEncoding.DecodeString(mediaKey)
-	if err != nil || len(key) != 32 {
-		return mediaKeys{}, errors.New("media_key is not 32 bytes in base64")
+	// The page makes keys of 32 bytes. HKDF takes others as well, and whatsapp-web.js gives stickers 24.
+	if err != nil || len(key) < 16 || len(key) > 32 {
+		return mediaKeys{}, errors.New("media_key is not 32 bytes in base64, nor 16 at least")
 	}
 	return expandKeys(kind, key)
 }

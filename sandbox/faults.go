@@ -64,7 +64,7 @@ type Fault struct {
 	Seconds int       `json:"seconds,omitempty"` // gone after so long; 0: stays until cleared
 
 	At      string         `json:"at,omitempty"`       // hold_message: before_wire or before_ack
-	Op      string         `json:"op,omitempty"`       // op_error, op_hang: the request, as in wire.ts
+	Op      string         `json:"op,omitempty"`       // op_error, op_hang: the request, as in wire.ts; op_hang: also offline, which a login ends with
 	Code    int            `json:"code,omitempty"`     // send_error, op_error, upload_fail
 	Text    string         `json:"text,omitempty"`     // words for the error
 	Until   int64          `json:"until,omitempty"`    // epoch seconds, told with the error

@@ -112,8 +112,25 @@ func (s *Server) attach(c *conn, d *device, n int64) {
 	for _, p := range d.Pending {
 		c.sendFrame(p.item())
 	}
-	c.push("offline", map[string]int{"count": len(d.Pending)})
+	s.endOffline(c, d.owner.Phone.Number, len(d.Pending))
 	s.notify()
+}
+
+// endOffline tells that what waited has been pushed: at once, or when no op_hang fault for "offline" keeps it back any
+// more. The caller holds s.mu.
+func (s *Server) endOffline(c *conn, number string, count int) {
+	free := func() bool {
+		if slices.ContainsFunc(s.faults.list, func(f *Fault) bool {
+			return f.Name == FaultOpHang && f.Op == "offline" && (f.Account == "" || f.Account == number)
+		}) {
+			return false
+		}
+		c.push("offline", map[string]int{"count": count})
+		return true
+	}
+	if !free() {
+		s.spawn(func() { _ = s.await(c.ctx, free) }) // the page has left: nobody to tell
+	}
 }
 
 // dropped says whether the account's devices are refused. The caller holds s.mu.

@@ -19,6 +19,7 @@ import { runFaultsAtStart } from "./faults";
 import { inWorker, serveWorker } from "./media-worker";
 import { defineActions, serveCommands } from "./modules/actions";
 import { defineBase } from "./modules/base";
+import { defineBusiness } from "./modules/business";
 import { defineChats } from "./modules/chats";
 import { defineCollections, exposeDebug } from "./modules/collections";
 import { defineConn } from "./modules/conn";
@@ -30,6 +31,7 @@ import { defineGroupNotices } from "./modules/group-notices";
 import { defineIds } from "./modules/ids";
 import { defineJids } from "./modules/jids";
 import { defineMedia } from "./modules/media";
+import { defineMediaObjects } from "./modules/media-objects";
 import { defineMessages } from "./modules/messages";
 import { defineMisc } from "./modules/misc";
 import { definePrefs } from "./modules/prefs";
@@ -66,6 +68,8 @@ function page(): void {
   defineGroupNotices();
   defineProfile();
   defineVcards();
+  defineMediaObjects();
+  defineBusiness();
   defineCollections();
 
   runFaultsAtStart();

@@ -10,21 +10,22 @@ export const inWorker = typeof document === "undefined";
 /** The worker's side: one file, one answer. */
 export function serveWorker(): void {
   addEventListener("message", async (event) => {
-    const { file, type } = (event as MessageEvent<{ file: Blob; type: string }>).data;
+    const { file, type, key } = (event as MessageEvent<{ file: Blob; type: string; key?: string }>).data;
     try {
-      postMessage({ ok: await encryptMedia(file, type) });
+      postMessage({ ok: await encryptMedia(file, type, key) });
     } catch (err) {
       postMessage({ error: String(err) });
     }
   });
 }
 
-export function encrypt(file: Blob, type: string): Promise<Encrypted> {
-  if (file.size < BIG) return encryptMedia(file, type);
+/** Encrypts a file with the key, in base64, or with a new one. */
+export function encrypt(file: Blob, type: string, key?: string): Promise<Encrypted> {
+  if (file.size < BIG) return encryptMedia(file, type, key);
   const worker = new Worker("/page.js");
   return new Promise<Encrypted>((resolve, reject) => {
     worker.onmessage = ({ data }) => (data.ok ? resolve(data.ok) : reject(new Error(data.error)));
     worker.onerror = (event) => reject(new Error(event.message));
-    worker.postMessage({ file, type });
+    worker.postMessage({ file, type, key });
   }).finally(() => worker.terminate());
 }

@@ -30,6 +30,8 @@ let attempts = 0;
 let ended = false; // replaced, or logged out: no stream is opened by itself any more
 let refTimer: ReturnType<typeof setTimeout> | undefined;
 let loaded = false;
+let offline: Promise<void>; // resolves when this stream has brought what waited
+let offlineEnds: () => void;
 
 const socket = () => R("WAWebSocketModel").Socket;
 
@@ -43,6 +45,7 @@ export function launch(): void {
 
 async function open(): Promise<void> {
   clearTimeout(refTimer);
+  offline = new Promise((resolve) => (offlineEnds = resolve));
   socket().set({ state: SOCKET_STATE["OPENING"], launched: true });
   try {
     await comms.connect();
@@ -142,9 +145,12 @@ async function login(success: { wid: string; lid: string; pushname: string; db_k
   await resendPending();
 }
 
-/** The first history makes the session usable; the rest goes on in the background. */
+/**
+ * The first history makes the session usable; the rest goes on in the background. A page that has it from before is in
+ * sync when what waited while it was away has come, as the loading screen of the real page shows.
+ */
 async function sync(): Promise<void> {
-  if (await modelStorage.get("sync-state", "history")) return synced();
+  if (await modelStorage.get("sync-state", "history")) return void offline.then(synced);
   const ok = await comms.request("history", { since: 0 });
   if (ok.chunks === 0) await historyDone();
 }
@@ -210,7 +216,10 @@ async function handle(push: Push): Promise<unknown> {
     case "device_removed": return end(push.args.reason);
     case "passkey": return askPasskey(push.args.challenge);
     case "fault": return runFault(push.args);
-    case "offline": return R("WAWebBackendEventBus").BackendEventBus.triggerOfflineDeliveryEnd();
+    case "offline": {
+      offlineEnds();
+      return R("WAWebBackendEventBus").BackendEventBus.triggerOfflineDeliveryEnd();
+    }
     default: return undefined;
   }
 }

@@ -23,6 +23,7 @@ export function defineCollections(): void {
   define("WAWebCollections", () => ({
     default: {
       Blocklist: R("WAWebBlocklistCollection").BlocklistCollection,
+      BusinessProfile: R("WAWebBusinessProfileCollection").BusinessProfileCollection,
       WAWebCallCollection: R("WAWebCallCollection").default,
       Chat: R("WAWebChatCollection").ChatCollection,
       Contact: R("WAWebContactCollection").ContactCollection,

@@ -11,6 +11,7 @@ const INFO: Record<string, string> = {
   sticker: "WhatsApp Image Keys",
   video: "WhatsApp Video Keys",
   ptv: "WhatsApp Video Keys",
+  gif: "WhatsApp Video Keys",
   audio: "WhatsApp Audio Keys",
   ptt: "WhatsApp Audio Keys",
   document: "WhatsApp Document Keys",
@@ -50,8 +51,8 @@ export async function sha256(data: BufferSource): Promise<string> {
  * Encrypts a file. The MAC is over iv + cipher and the upload is cipher + MAC, so the result needs room on both sides:
  * the plaintext gets a block in front, which is made to encrypt to the iv, and blocks behind, which the MAC overwrites.
  */
-export async function encryptMedia(file: Blob, type: string): Promise<Encrypted> {
-  const mediaKey = crypto.getRandomValues(new Uint8Array(32));
+export async function encryptMedia(file: Blob, type: string, key?: string): Promise<Encrypted> {
+  const mediaKey = key ? decodeB64(key) : crypto.getRandomValues(new Uint8Array(32));
   const keys = await deriveKeys(mediaKey, type);
   const padding = BLOCK - (file.size % BLOCK);
   const behind = new Uint8Array(padding + BLOCK).fill(padding, 0, padding);
@@ -63,7 +64,7 @@ export async function encryptMedia(file: Blob, type: string): Promise<Encrypted>
   const mac = await crypto.subtle.sign("HMAC", keys.macKey, new Uint8Array(output, 0, end));
   new Uint8Array(output).set(new Uint8Array(mac, 0, MAC), end);
   const upload = new Uint8Array(output, BLOCK, end - BLOCK + MAC);
-  return { blob: new Blob([upload]), mediaKey: encodeB64(mediaKey), filehash, encFilehash: await sha256(upload) };
+  return { blob: new Blob([upload]), mediaKey: key ?? encodeB64(mediaKey), filehash, encFilehash: await sha256(upload) };
 }
 
 // The bare AES decryption of one block. WebCrypto only has CBC with padding: the second block, which encrypts nothing

@@ -5,7 +5,7 @@ import { BaseModel, defineModel } from "../base/model";
 import { comms } from "../comms";
 import { MEDIA_TYPES, SendMsgResult, unixTime } from "./enums";
 import { encrypt } from "../media-worker";
-import { decryptMedia, sha256 } from "./media-crypto";
+import { sha256 } from "./media-crypto";
 import { sendPrepared } from "./send";
 import { thumbnailOf, videoFacts } from "./thumbs";
 
@@ -37,6 +37,7 @@ class OpaqueData {
   forceToBlob(): Blob { return this.#blob; }
   size(): number { return this.#blob.size; }
   type(): string { return this.#type; }
+  formData(): Blob { return this.#blob; }
 }
 
 class MediaData extends BaseModel {}
@@ -44,7 +45,8 @@ defineModel(MediaData, {
   proxyName: "media-data",
   props: {
     type: undefined, mediaStage: "INIT", mimetype: undefined, size: undefined, filename: undefined, filehash: undefined, fullWidth: undefined, fullHeight: undefined, duration: undefined,
-    preview: undefined, aspectRatio: undefined, isGif: false, waveform: undefined, animationDuration: 0, renderableUrl: undefined,
+    mediaKey: undefined, mediaKeyTimestamp: undefined, encFilehash: undefined, directPath: undefined, clientUrl: undefined, deprecatedMms3Url: undefined, uploadhash: undefined,
+    streamingSidecar: undefined, firstFrameSidecar: undefined, mediaHandle: undefined, preview: undefined, aspectRatio: undefined, isGif: false, waveform: undefined, animationDuration: 0, renderableUrl: undefined,
   },
   session: { mediaBlob: undefined, parsedVcards: undefined, streamable: false },
 });
@@ -63,6 +65,8 @@ export function mediaDataOf(msg: any): MediaData | undefined {
 export function mediaObjectOf(msg: any): any {
   return MEDIA_TYPES.has(msg.type) ? { type: msg.type.toUpperCase(), filehash: msg.filehash, size: msg.size, mediaBlob: undefined } : undefined;
 }
+
+const HASH_FIRST = 16 << 20; // bytes
 
 interface PrepOptions {
   asDocument?: boolean;
@@ -88,6 +92,8 @@ async function prepare(opaque: OpaqueData, options: PrepOptions): Promise<MediaD
   data.set("filename", (blob as File).name);
   if (type === "image" || type === "sticker") data.set(await thumbnailOf(blob));
   if (type === "video") data.set(await videoFacts(blob));
+  // A bigger one gets its hash with its encryption: hashing it here would need its memory twice.
+  if (blob.size <= HASH_FIRST) data.set("filehash", await sha256(await blob.arrayBuffer()));
   data.set("mediaStage", "EXISTS");
   return data;
 }
@@ -131,16 +137,34 @@ async function mediaConn(): Promise<{ auth: string; upload_path: string }> {
   return connection;
 }
 
-async function upload(request: { mediaType: string; blob: Blob }): Promise<any> {
-  const encrypted = await encrypt(request.blob, request.mediaType);
+async function upload(request: { mediaType: string; mediaObject?: any; blob?: Blob }): Promise<any> {
+  const blob = request.blob ?? R("WAWebMediaInMemoryBlobCache").InMemoryMediaBlobCache.get(request.mediaObject.filehash);
+  if (!blob) return { kind: "ERROR" };
+  try {
+    const { url: _url, ...mediaEntry } = await R("WAWebUploadManager").default.encryptAndUpload({ blob, type: request.mediaType });
+    return { kind: "SUCCESS", mediaEntry };
+  } catch (err) {
+    if (!(err instanceof UploadError)) throw err;
+    return { kind: "ERROR", status: err.status };
+  }
+}
+
+class UploadError extends Error {
+  constructor(readonly status: number) {
+    super(`upload: HTTP ${status}`);
+  }
+}
+
+async function encryptAndUpload(request: { blob: Blob; type: string; mediaKey?: string; signal?: AbortSignal }): Promise<any> {
+  const encrypted = await encrypt(request.blob, request.type, request.mediaKey);
   const { auth, upload_path } = await mediaConn();
-  const url = `${upload_path}/${request.mediaType}?auth=${encodeURIComponent(auth)}&token=${encodeURIComponent(encrypted.encFilehash)}`;
-  const response = await fetch(url, { method: "POST", body: encrypted.blob });
+  const url = `${upload_path}/${request.type}?auth=${encodeURIComponent(auth)}&token=${encodeURIComponent(encrypted.encFilehash)}`;
+  const response = await fetch(url, { method: "POST", body: encrypted.blob, signal: request.signal });
   if (response.status === 401 || response.status === 403) connection = undefined;
-  if (!response.ok) return { kind: "ERROR", status: response.status };
+  if (!response.ok) throw new UploadError(response.status);
   const { direct_path: directPath } = await response.json();
   const { mediaKey, filehash, encFilehash } = encrypted;
-  return { kind: "SUCCESS", mediaEntry: { mediaKey, filehash, encFilehash, directPath, mediaKeyTimestamp: unixTime() } };
+  return { url: location.origin + directPath, mediaKey, filehash, encFilehash, directPath, mediaKeyTimestamp: unixTime() };
 }
 
 /** Uploads what a message carries and returns what goes into the message. Throws when it failed. */
@@ -162,9 +186,8 @@ export async function downloadMedia(msg: any): Promise<void> {
   if (!data || data.mediaBlob || !msg.directPath) return;
   data.set("mediaStage", "FETCHING");
   try {
-    const response = await fetch(msg.directPath);
-    if (!response.ok) throw new Error(`media: HTTP ${response.status}`);
-    const plain = await decryptMedia(await response.arrayBuffer(), msg.mediaKey, msg.type, msg.filehash);
+    const { directPath, mediaKey, filehash, type } = msg;
+    const plain = await R("WAWebDownloadManager").downloadManager.downloadAndMaybeDecrypt({ directPath, mediaKey, filehash, type });
     const blob = new Blob([plain], { type: msg.mimetype });
     R("WAWebMediaInMemoryBlobCache").InMemoryMediaBlobCache.put(msg.filehash, blob);
     data.set({ mediaBlob: new OpaqueData(blob), filehash: msg.filehash, mediaStage: "RESOLVED" });
@@ -216,9 +239,12 @@ export function defineMedia(): void {
     uploadMedia: (request: any) => upload(request),
     cancelUploadMedia: (_media: unknown) => {},
   }));
+  define("WAWebUploadManager", () => ({ default: { encryptAndUpload: (request: any) => encryptAndUpload(request) } }));
+  define("WAWebStartMediaUploadQpl", () => ({ startMediaUploadQpl: (_request: unknown) => ({ addAnnotations: () => {}, addPoint: () => {} }) }));
   define("WAWebMediaDataUtils", () => ({
     processRawSticker: async (opaque: OpaqueData) => ({ mediaBlob: opaque, mimetype: opaque.type() }),
     getImageWidthHeight: async (opaque: OpaqueData) => thumbnailOf(opaque.forceToBlob()),
+    shouldUseMediaCache: (type: string) => MEDIA_TYPES.has(type),
     opaqueDataToArrayBuffer: (opaque: OpaqueData) => opaque.forceToBlob().arrayBuffer(),
   }));
   define("WAWebMediaGatingUtils", () => ({
