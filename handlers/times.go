@@ -132,12 +132,13 @@ func parseTime(v intake.Value, zone *time.Location) (time.Time, error) {
 	if strings.Trim(text, "0123456789.eE+") == "" {
 		return parseEpoch(text)
 	}
+	named := false
 	if i := strings.LastIndexByte(text, ' '); i > 0 {
 		head, tail := strings.TrimSpace(text[:i]), text[i+1:]
-		named := zoneOf(tail)
+		word := zoneOf(tail)
 		switch {
-		case named != nil:
-			zone, text = named, head
+		case word != nil:
+			zone, text, named = word, head, true
 		case strings.Trim(tail[:1], "+-") == "":
 			text = head + tail
 		case len(tail) == 5 && tail[2] == ':' && strings.Contains(head, ":"):
@@ -146,10 +147,13 @@ func parseTime(v intake.Value, zone *time.Location) (time.Time, error) {
 	}
 	// 2026-12-01T08:00 and 2026-12-01 08:00 are the same, and so is 08.00, as Indonesia writes it.
 	text = strings.Replace(strings.ToUpper(text), "T", " ", 1)
-	for _, layout := range []string{
-		"2006-01-02 15:04:05Z07:00", "2006-01-02 15:04:05Z0700", "2006-01-02 15:04:05Z07", "2006-01-02 15:04Z07:00", "2006-01-02 15:04Z0700",
-		"2006-01-02 15:04Z07", "2006-01-02 15:04:05", "2006-01-02 15:04", "2006-01-02 15.04", "2006-01-02 15.04.05",
-	} {
+	layouts := []string{"2006-01-02 15:04:05", "2006-01-02 15:04", "2006-01-02 15.04", "2006-01-02 15.04.05"}
+	if !named {
+		for _, offset := range []string{"Z07:00", "Z0700", "Z07"} {
+			layouts = append(layouts, "2006-01-02 15:04:05"+offset, "2006-01-02 15:04"+offset)
+		}
+	}
+	for _, layout := range layouts {
 		if t, err := time.ParseInLocation(layout, text, zone); err == nil {
 			return t.Truncate(time.Millisecond), nil
 		}
