@@ -94,3 +94,31 @@ func TestMessagesPlan(t *testing.T) {
 		}
 	}
 }
+
+// BenchmarkMessages reads a page out of 100,000 messages: the worst case, a state that none of them has, reads them all.
+func BenchmarkMessages(b *testing.B) {
+	db := openTest(b)
+	id := instance(b, db, "a")
+	body := strings.Repeat("a", 200)
+	for range 100 {
+		list := batchOf(id, "", make([]string, 1000)...)
+		for i := range list {
+			list[i].Body, list[i].Phone = body, fmt.Sprintf("62812345%05d", i*7)
+		}
+		if _, _, err := db.EnqueueAll(context.Background(), list, line); err != nil {
+			b.Fatal(err)
+		}
+	}
+	for name, f := range map[string]MessageFilter{
+		"newest": {InstanceID: id}, "phone": {InstanceID: id, Phone: "6281234500070"}, "no such state": {InstanceID: id, States: []MessageState{MessageFailed}},
+	} {
+		f.Limit = 100
+		b.Run(name, func(b *testing.B) {
+			for b.Loop() {
+				if _, err := db.Messages(context.Background(), f); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
