@@ -234,7 +234,7 @@ func (s *Sessions) launch(ctx context.Context, in models.Instance) error {
 	}
 	session := browser.New(browser.Config{
 		Binary: s.binary, ProfileDir: s.cfg.profileDir(in.ID), URL: url, Language: in.Language, TimeZone: in.TimeZone,
-		ExtraArgs: args, Scripts: s.scripts, Launches: s.launches, Limits: s.cfg.Waits.Browser, Log: s.log.With("instance", in.ID),
+		ExtraArgs: args, Scripts: s.scripts, Launches: s.launches, Limits: s.cfg.limits(), Log: s.log.With("instance", in.ID),
 		OnEvent: func(e browser.Event) { s.onEvent(in.ID, e) },
 	})
 	s.out.Attach(in.ID, session)

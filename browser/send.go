@@ -188,7 +188,16 @@ func (s *Session) Send(ctx context.Context, m Outgoing) (Sent, error) {
 
 // Lookup asks the page which of the message ids it has in chat. Errors are *problem.Error.
 func (s *Session) Lookup(ctx context.Context, chat string, ids []string) (map[string]Presence, error) {
-	return decode[map[string]Presence](ctx, s, reading("lookup", map[string]any{"chat": chat, "ids": ids}))
+	s.mu.Lock()
+	doc := s.doc
+	s.mu.Unlock()
+	found, err := decode[map[string]Presence](ctx, s, reading("lookup", map[string]any{"chat": chat, "ids": ids}))
+	for id, p := range found {
+		if doc != nil && p.Found == FoundPresent && p.Ack == 0 {
+			doc.tell(pending{doc: doc, id: id, chat: chat})
+		}
+	}
+	return found, err
 }
 
 // Chats returns the newest chats, at most limit. Errors are *problem.Error.

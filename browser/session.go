@@ -25,6 +25,7 @@ var (
 type timing struct {
 	send       time.Duration // until the server's ack of a text; a file gets more by its size
 	ack        time.Duration // how long a message may be on the wire without an ack before the session is DEGRADED
+	reach      time.Duration // for WhatsApp's server to answer a question, and for a look at a message
 	takeback   time.Duration // without a connection on a page that does not look for one: it is loaded again
 	heartbeat  time.Duration // between two pings, and the time limit of each; two misses: frozen
 	load       time.Duration // until a document has told its first state
@@ -43,7 +44,7 @@ type timing struct {
 
 func defaultTiming() timing {
 	return timing{
-		send: 60 * time.Second, ack: 30 * time.Second, takeback: 10 * time.Second,
+		send: 60 * time.Second, ack: 30 * time.Second, reach: 6 * time.Second, takeback: 10 * time.Second,
 		heartbeat: 10 * time.Second, load: 90 * time.Second, grace: 4 * time.Second, settle: 20 * time.Second,
 		probe: 15 * time.Second, retry: 2 * time.Second, save: 100 * time.Millisecond, saveLimit: 20 * time.Second, crashes: 10 * time.Minute,
 		logout: 10 * time.Second, stable: 30 * time.Second, backoffMin: time.Second, backoffMax: time.Minute,
