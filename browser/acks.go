@@ -54,6 +54,14 @@ func (o *overdue) reason(patience time.Duration) string {
 	return fmt.Sprintf("WhatsApp has not acknowledged a message for %s; the queue waits for it; %s", patience, did)
 }
 
+// why adds to a reason that the page or Chromium was ended for want of an ack, where it was.
+func (l *life) why(reason string) string {
+	if !l.overdue.paused() {
+		return reason
+	}
+	return reason + " (" + l.overdue.reason(l.timing.ack) + ")"
+}
+
 // unacked takes the page's news that a message is on the wire for too long.
 func (l *life) unacked(id, chat string) {
 	o := &l.overdue
@@ -139,6 +147,7 @@ func (l *life) reached(data json.RawMessage, err error) {
 	l.overdue.step = ackReloaded
 	l.overdue.did = []string{words, "loaded the page again"}
 	l.log.Warn("the page is loaded again for want of an ack", "message", l.overdue.id, "server", words)
+	l.setDocument(nil, errUnacked)
 	l.load()
 }
 

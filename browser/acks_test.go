@@ -2,6 +2,7 @@ package browser
 
 import (
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"kurir/problem"
@@ -36,11 +37,17 @@ func TestUnackedEscalates(t *testing.T) {
 	inMachine(t, fakeSet{state: atMain, holds: map[string]Presence{"3EB0": {Found: FoundPresent}}}, func(m *machine) {
 		first := m.engine()
 		first.hang("reach")
+		lost := make(chan error, 1)
+		go func() { lost <- m.send("hang") }()
+		synctest.Wait()
 		first.tell("unacked", unackedMessage)
 		m.want(0, StateDegraded, "has not acknowledged a message for 30s; the queue waits for it; asking WhatsApp's server")
 		m.queue(false)
 		first.hang("")
 		m.want(m.timing.reach, StateDegraded, "asked WhatsApp's server: no answer within 6s, loaded the page again")
+		if err := <-lost; problem.CodeOf(err) != problem.SendTimeout {
+			m.t.Errorf("the send that waited: %v", err)
+		}
 		if first.loaded() != 2 || m.launches() != 1 {
 			m.t.Fatalf("%d loads, %d launches", first.loaded(), m.launches())
 		}

@@ -25,8 +25,8 @@ func (l *life) show() {
 	now := time.Now()
 	until := l.restrictedUntil()
 	state, reason := l.derive(now)
-	if l.overdue.paused() && (state == StateStarting || state == StateSyncing) {
-		reason += " (" + l.overdue.reason(l.timing.ack) + ")"
+	if state == StateStarting || state == StateSyncing {
+		reason = l.why(reason)
 	}
 	l.set(func(st *Status) {
 		st.State, st.Reason, st.Until = state, reason, nil

@@ -90,7 +90,7 @@ func (l *life) launch(ctx context.Context) (err error) {
 	if l.leave, err = l.admit(); err != nil {
 		return err
 	}
-	l.set(func(st *Status) { st.State, st.Reason = StateStarting, "starting Chromium" })
+	l.set(func(st *Status) { st.State, st.Reason = StateStarting, l.why("starting Chromium") })
 	l.engine, err = l.open(ctx, func(s signal) { l.inbox.put(s) })
 	return err
 }

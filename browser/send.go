@@ -78,6 +78,8 @@ func (r request) failure(ctx context.Context, doc *document, err error) error {
 	switch {
 	case errors.Is(err, errNoBridge):
 		return problem.Wrap(problem.InstanceNotReady, "WhatsApp Web is loading", err)
+	case errors.Is(context.Cause(doc.ctx), errUnacked): //nolint:contextcheck // as below
+		return problem.Wrap(r.late, errUnacked.Error(), err)
 	case doc.ctx.Err() != nil:
 		return problem.Wrap(problem.SessionLost, context.Cause(doc.ctx).Error(), err) //nolint:contextcheck // why the document ended
 	case errors.Is(err, errDocument), errors.Is(err, errPipeClosed), errors.Is(err, io.EOF):

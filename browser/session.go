@@ -15,10 +15,11 @@ import (
 	"kurir/problem"
 )
 
-// Why the calls of a document ended; the caller sees SESSION_LOST.
+// Why the calls of a document ended; the caller sees SESSION_LOST, or for want of an ack what a passed deadline means.
 var (
 	errStopped = errors.New("the session was stopped")
 	errLost    = errors.New("the page or its Chromium is gone")
+	errUnacked = errors.New("WhatsApp's server did not acknowledge in time; the page was loaded again")
 )
 
 // timing holds the durations of the state machine, so that tests can have their own.
