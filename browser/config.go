@@ -17,6 +17,10 @@ type Config struct {
 	ExtraArgs   []string // further flags of Chromium, after kurir's own
 	Scripts     []string // sources that run at the start of each document, in this order
 
+	// RestrictedUntil is until when WhatsApp restricts this account, as Status.RestrictedUntil told before; zero: it
+	// does not. A time that is past means nothing.
+	RestrictedUntil time.Time
+
 	// OnEvent is called for each event, in order, from one goroutine. It may block for a while (events wait, the
 	// session goes on) but must not call Start, Stop, Restart or Logout: they wait for it. nil = nobody listens.
 	OnEvent func(Event)

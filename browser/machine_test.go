@@ -360,31 +360,6 @@ func TestReplaced(t *testing.T) {
 	})
 }
 
-func TestRestricted(t *testing.T) {
-	t.Parallel()
-	inMachine(t, fakeSet{state: atMain}, func(m *machine) {
-		end := time.Now().Add(time.Hour)
-		m.engine().fail(&rawError{Code: "RESTRICTED", Until: end.Unix()})
-		err := m.send("x")
-		if problem.CodeOf(err) != problem.Restricted || problem.UntilOf(err).Unix() != end.Unix() {
-			m.t.Errorf("%v until %v", err, problem.UntilOf(err))
-		}
-		m.want(0, StateRestricted, "until 2000-01-01 01:00:00 UTC")
-		if st := m.Status(); st.Until == nil || st.Until.Unix() != end.Unix() || !st.CanSend {
-			m.t.Errorf("%+v", st)
-		}
-		m.engine().stop("killed") // it is the account's, not this Chromium's
-		m.want(time.Minute, StateRestricted, "")
-		if err := m.send("to somebody known"); err != nil || !strings.Contains(m.engine().lastArgs(), `"known_only":true`) {
-			m.t.Errorf("%v, called with %s", err, m.engine().lastArgs())
-		}
-		m.want(time.Hour, StateWorking, "")
-		if st := m.Status(); st.Until != nil {
-			m.t.Errorf("%+v", st)
-		}
-	})
-}
-
 // TestStuckSend: a send that only the end of the document ends is not given up before that end.
 func TestStuckSend(t *testing.T) {
 	t.Parallel()

@@ -119,11 +119,21 @@ func (s *Session) restrict(p *problem.Error) {
 	}
 	s.mu.Lock()
 	doc := s.doc
-	s.restricted = p.Until
+	s.restricted = lasting(p.Until)
 	s.mu.Unlock()
 	if doc != nil {
 		doc.tell(wake{})
 	}
+}
+
+// lasting is a wall-clock time as one that the machine's clock does not move any more: it ends after as long as it is
+// from now, whatever the clock is set to meanwhile.
+func lasting(t time.Time) time.Time {
+	if t.IsZero() {
+		return t
+	}
+	now := time.Now()
+	return now.Add(t.Sub(now))
 }
 
 func (s *Session) forgetRestriction() {

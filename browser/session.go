@@ -69,7 +69,7 @@ type Session struct {
 	doc    *document // where calls go; nil when there is nowhere
 	run    *run      // nil while stopped
 
-	restricted time.Time // WhatsApp restricts the account until then. Not kept over a Stop of kurir: the next first message brings it back
+	restricted time.Time // WhatsApp restricts the account until then
 }
 
 // document is one loaded document: calls into it end with its ctx.
@@ -87,7 +87,7 @@ func New(cfg Config) *Session {
 	}
 	s := &Session{
 		cfg: cfg, log: cfg.Log, timing: cfg.Limits.over(defaultTiming()), turn: make(chan struct{}, 1),
-		status: Status{State: StateStopped, Since: time.Now()},
+		status: Status{State: StateStopped, Since: time.Now()}, restricted: lasting(cfg.RestrictedUntil),
 	}
 	s.open = s.openTab
 	return s
@@ -246,6 +246,10 @@ func (r *run) set(change func(*Status)) {
 	before := r.status
 	change(&r.status)
 	r.status.Since = before.Since
+	r.status.RestrictedUntil = nil
+	if until := r.restricted; time.Now().Before(until) {
+		r.status.RestrictedUntil = &until
+	}
 	if reflect.DeepEqual(before, r.status) {
 		r.mu.Unlock()
 		return
