@@ -230,20 +230,18 @@ func neverAcknowledged(t *testing.T, w *ward) {
 		t.Errorf("%+v", m)
 	}
 	w.isSent(behind)
-	w.once(silent, "tanpa balasan")
+	w.kept(silent, "tanpa balasan")
 	w.once(customer, "di belakang")
 }
 
-// acknowledgedLate: after the attempt's limit, while kurir waits and looks.
+// acknowledgedLate: after the attempt's limit. TestAcksThatDoNotCome shows what kurir says and does meanwhile.
 func acknowledgedLate(t *testing.T, w *ward) {
 	customer := w.stranger()
 	w.fault(sandbox.Fault{Name: sandbox.FaultAckDelay, Number: customer, DelayMS: 4000, Count: 1})
 	id, behind := w.post(customer, "terlambat"), w.post(customer, "di belakang")
-	w.says("DEGRADED", "has not acknowledged")
-	w.says("WORKING", "")
 	w.isSent(id)
 	w.isSent(behind)
-	w.once(customer, "terlambat", "di belakang")
+	w.kept(customer, "terlambat", "di belakang")
 }
 
 func refusedForGood(t *testing.T, w *ward) {

@@ -198,7 +198,7 @@ function tellUnacked(a: SendArgs, find: () => Any): () => void {
     if (!onWire(m) || Number(field(m, "ack") ?? 0) !== 0) since = undefined;
     else if (performance.now() - (since ??= performance.now()) >= patience) {
       clearInterval(timer);
-      emit("unacked", { id: a.id });
+      emit("unacked", { id: a.id, chat: a.chat });
     }
   }, Math.max(20, Math.min(500, patience / 10)));
   return () => clearInterval(timer);
