@@ -2,7 +2,7 @@
 // IndexedDB.
 
 import { define, R } from "../base/loader";
-import { BaseCollection, Collection } from "../base/collection";
+import { BaseCollection, Collection, reposition } from "../base/collection";
 import { BaseModel, defineModel } from "../base/model";
 import { lastRows, messageRow, messageRows, newRowId, writeHistory, writeRows, type ChatRow, type MessageRow } from "../store";
 import { chatRow } from "./chats";
@@ -123,10 +123,7 @@ class MsgCollectionImpl extends BaseCollection {
     for (const m of removed) this._removed.add(String(m.id));
     return removed;
   }
-  declare _removed: Set<string>;
-  override initialize(): void {
-    this._removed = new Set();
-  }
+  _removed = new Set<string>();
 
   #make(row: MessageRow): any {
     const msg = new Msg(rowToAttributes(row), { collection: this });
@@ -166,11 +163,7 @@ export class ChatMsgsCollection extends Collection {
   static override model = Msg;
   static override comparator = (a: any, b: any) => b.rowId - a.rowId; // oldest first
   declare loadAroundPromise?: Promise<unknown>;
-
-  override initialize(): void {
-    this.msgLoadState = { noEarlierMsgs: false, contextLoaded: false, isLoadingEarlierMsgs: false };
-  }
-  getChat(): any { return this.parent; }
+  msgLoadState = { noEarlierMsgs: false, contextLoaded: false, isLoadingEarlierMsgs: false };
 
   // A message keeps MsgCollection as its collection: that is where its events go.
   override add(values: any, options: any = {}): any[] {
@@ -213,7 +206,7 @@ export function showNew(attributes: Record<string, any>): any {
   if (chat) {
     chat.msgs.add(msg);
     chat.set({ lastReceivedKey: msg.id, t: Math.max(msg.t, chat.t ?? 0) });
-    chat.getCollection().reposition(chat);
+    reposition(chat.getCollection(), chat);
   }
   return msg;
 }

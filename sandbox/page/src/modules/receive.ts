@@ -6,7 +6,7 @@ import { comms } from "../comms";
 import { readdressMessages } from "../lid";
 import { lastRows, messageRow } from "../store";
 import type { Pushes, WireMessage } from "../wire";
-import { saveChats, updateChat } from "./chats";
+import { forgetNewest, saveChats, updateChat } from "./chats";
 import { saveContacts } from "./contacts";
 import { ACK, isSystemType, unixTime } from "./enums";
 import { MsgKey, wid } from "./ids";
@@ -75,7 +75,7 @@ async function storeHistory(messages: WireMessage[]): Promise<void> {
   historyWritten = storePast(rows);
   for (const row of newestPerChat(rows)) {
     const chat = R("WAWebChatCollection").ChatCollection.get(row.chat);
-    if (chat && lastRows.get(row.chat) === row) chat.forgetNewest();
+    if (chat && lastRows.get(row.chat) === row) forgetNewest(chat);
   }
 }
 
