@@ -16,7 +16,7 @@ const WID_FIELDS = ["from", "to", "author", "quotedParticipant", "quotedRemoteJi
 const STORED =
   "type subtype body caption t ack invis star isNewMsg local self mimetype size filename mediaKey mediaKeyTimestamp filehash encFilehash directPath width height duration isViewOnce isGif waveform pageCount isCaptionByUser " +
   "quotedMsg quotedStanzaID quotedType mentionedJidList lat lng loc vcardFormattedName vcardList pollName pollOptions pollSelectableOptionsCount notifyName isSendFailure isForwarded forwardingScore " +
-  "ephemeralDuration templateParams matchedText title description canonicalUrl thumbnail rowId messageSecret protocolMessageKey latestEditMsgKey latestEditSenderTimestampMs recipients revokeSender";
+  "ephemeralDuration templateParams matchedText title description canonicalUrl thumbnail rowId messageSecret protocolMessageKey latestEditMsgKey latestEditSenderTimestampMs recipients revokeSender hasReaction";
 
 /** The chat of a message. The model itself has no such property; clients add one. */
 export function chatOf(msg: any): any {
@@ -47,7 +47,7 @@ export class Msg extends BaseModel {
 defineModel(Msg, {
   proxyName: "msg",
   props: { id: undefined, ...Object.fromEntries([...STORED.split(" "), ...WID_FIELDS].map((name) => [name, undefined])), type: "unknown" },
-  session: { quotedMsgObj: undefined, hasReaction: false, isQuotedMsgAvailable: true, isUserCreatedType: true },
+  session: { quotedMsgObj: undefined, isQuotedMsgAvailable: true, isUserCreatedType: true },
   lazy: { mediaData: mediaDataOf, mediaObject: mediaObjectOf },
   derived: { senderObj: (self) => R("WAWebContactCollection").ContactCollection.gadd(R("WAWebMsgGetters").getSender(self), { silent: true }) },
 });
