@@ -3,6 +3,7 @@
 // written and not answered is sent again by the page when it is connected again, also after a reload.
 
 import { define, R } from "../base/loader";
+import { initValue } from "../base/model";
 import { comms, ServerError } from "../comms";
 import { lastRows, pendingRows } from "../store";
 import type { WireMedia, WireMessage } from "../wire";
@@ -46,7 +47,7 @@ function addAndSend(chat: any, data: any): [Promise<any>, Promise<Result>] {
 export async function sendPrepared(chat: any, data: any, mediaData: any): Promise<Result> {
   expectStored(chat);
   const msg = showNew(withRowId({ ...data, ack: ACK.CLOCK }));
-  msg._init("mediaData", mediaData);
+  initValue(msg, "mediaData", mediaData);
   msg.addChild("mediaData", mediaData);
   try {
     msg.set(await uploadFor(msg, mediaData));
