@@ -120,6 +120,27 @@ func (s *Sessions) Logout(ctx context.Context, id string) error {
 	return session.Logout(ctx)
 }
 
+// Update changes an instance. A pace holds from now on, in the middle of a queue too.
+func (s *Sessions) Update(ctx context.Context, id string, change handlers.UpdateInstance) (models.Instance, error) {
+	if change.Name != nil {
+		if err := s.db.UpdateInstance(ctx, id, map[string]any{"name": *change.Name}); err != nil {
+			return models.Instance{}, err
+		}
+	}
+	if change.Pacing != nil {
+		if err := s.db.SetPacing(ctx, id, *change.Pacing); err != nil {
+			return models.Instance{}, err
+		}
+	}
+	in, err := s.db.Instance(ctx, id)
+	if err != nil {
+		return in, err
+	}
+	s.out.SetPace(id, paceOf(in))
+	s.watchers.tell(id)
+	return in, nil
+}
+
 // Delete removes an instance with its keys, its queue and its profile.
 func (s *Sessions) Delete(ctx context.Context, id string) error {
 	if _, err := s.db.Instance(ctx, id); err != nil {
