@@ -37,6 +37,11 @@ func (c Config) launchOptions(who identity, onEvent func(frame)) launchOptions {
 		Binary: c.Binary, ProfileDir: c.ProfileDir, TempDir: filepath.Join(c.ProfileDir, tempFolder),
 		UserAgent: who.userAgent(), Language: c.Language, TimeZone: c.TimeZone, ExtraArgs: c.ExtraArgs,
 		OnEvent: onEvent, Log: c.Log,
+		OnStart: func(pid int) {
+			if err := recordBirth(c.ProfileDir, pid); err != nil {
+				c.Log.Warn("should kurir be killed, it may not find its Chromium again", "err", err)
+			}
+		},
 	}
 }
 
