@@ -234,6 +234,10 @@ func (l *life) answer(r result) {
 		l.reached(data, r.err)
 	case "look":
 		r.err = l.looked(data, r.err)
+	case "memory":
+		if used, _ := r.value.(int64); r.err == nil {
+			l.measured(used)
+		}
 	case "unsaved":
 		if left, _ := r.value.(int); r.err == nil && left == 0 {
 			l.saved = true

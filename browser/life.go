@@ -15,6 +15,7 @@ type life struct {
 	inbox  *queue[any] // signal or result
 	calls  sync.WaitGroup
 	leave  func() // gives the place among the starting sessions back; nil when given
+	settle func() // says that Chromium has taken its memory; nil when said
 
 	doc    *document
 	seq    int        // of the last event of this document
@@ -31,6 +32,7 @@ type life struct {
 	crashes   []time.Time // of the renderer
 	begun     time.Time   // of this document
 	broken    time.Time   // since when there is no connection; zero: there is one
+	outgrown  int64       // how many bytes Chromium holds, when it has outgrown its budget
 	takebacks []time.Time // when the page was loaded again because WhatsApp had ended its connection
 
 	busy map[string]bool      // calls of the machine's own that are under way, by name
@@ -90,6 +92,9 @@ func (l *life) launch(ctx context.Context) (err error) {
 	if l.leave, err = l.admit(); err != nil {
 		return err
 	}
+	if l.settle, err = l.cfg.Memory.enter(); err != nil {
+		return err
+	}
 	l.set(func(st *Status) { st.State, st.Reason = StateStarting, l.why("starting Chromium") })
 	l.engine, err = l.open(ctx, func(s signal) { l.inbox.put(s) })
 	return err
@@ -100,6 +105,10 @@ func (l *life) admitted() {
 	if l.leave != nil {
 		l.leave()
 		l.leave = nil
+	}
+	if l.settle != nil {
+		l.settle()
+		l.settle = nil
 	}
 }
 
@@ -192,6 +201,9 @@ func (l *life) due() {
 		l.log.Warn("the page does not look for a connection by itself; it is loaded again")
 		l.takebacks = append(l.takebacks, now)
 		l.load()
+	}
+	if past("memory") {
+		l.do("memory", l.timing.heartbeat, func(ctx context.Context) (any, error) { return l.engine.memory(ctx) })
 	}
 	if past("ack") {
 		l.stillUnacked()

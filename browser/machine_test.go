@@ -17,15 +17,17 @@ import (
 
 // fakeEngine is a Chromium and its page in memory.
 type fakeEngine struct {
-	emit func(signal)
-	set  fakeSet // how it behaves
+	emit    func(signal)
+	set     fakeSet // how it behaves
+	loading func()  // takes time before a load; nil = none
 
 	mu     sync.Mutex
 	seq    int
 	state  pageState
 	loads  int
 	asked  map[string]int
-	left   int // entries that are not on disk
+	used   int64 // bytes of memory
+	left   int   // entries that are not on disk
 	frozen bool
 	hangs  string    // the method that is not answered
 	sends  *rawError // the answer to the next send; nil: an ack
@@ -43,6 +45,9 @@ type fakeSet struct {
 }
 
 func (e *fakeEngine) load(ctx context.Context) error {
+	if e.loading != nil {
+		e.loading()
+	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.loads++
@@ -118,6 +123,12 @@ func (e *fakeEngine) unsaved(context.Context) (int, error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	return e.left, nil
+}
+
+func (e *fakeEngine) memory(context.Context) (int64, error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.used, nil
 }
 
 func (e *fakeEngine) close(context.Context) error { e.stop("closed"); return nil }
