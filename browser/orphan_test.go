@@ -181,3 +181,21 @@ func TestStaleSingletonLock(t *testing.T) {
 		t.Errorf("the lock is still %s", target)
 	}
 }
+
+func TestProfileInUse(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	p, err := openProfile(dir, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := openProfile(dir, slog.New(slog.DiscardHandler)); err == nil || !strings.Contains(err.Error(), "in use by another kurir (process ") {
+		t.Errorf("second owner: %v", err)
+	}
+	p.release()
+	p, err = openProfile(dir, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.release()
+}
