@@ -28,15 +28,20 @@ func TestFaultsOfThePage(t *testing.T) {
 		w.isSent(w.post(customer, "sesudah dimuat ulang"))
 		w.once(customer, "sesudah dimuat ulang")
 	})
-	for _, at := range []string{sandbox.BeforeWire, sandbox.BeforeAck} {
-		for what, do := range map[string]func(){
-			"reload":           func() { w.pageFault("reload", nil) },
-			"crash":            func() { w.pageFault("crash", nil) },
-			"Chromium killed":  func() { killChromium(w.t, w.dir) },
-			"Chromium stopped": func() { stopChromium(w.t, w.dir) },
-			"renderer stopped": func() { signalRenderers(w.t, w.dir, syscall.SIGSTOP) },
-		} {
-			w.run(t, what+" "+at, func(t *testing.T, w *ward) { goneInTheMiddle(t, w, at, do) })
+	both := []string{sandbox.BeforeWire, sandbox.BeforeAck}
+	for _, c := range []struct {
+		what string
+		at   []string
+		do   func()
+	}{
+		{"reload", both, func() { w.pageFault("reload", nil) }},
+		{"crash", both, func() { w.pageFault("crash", nil) }},
+		{"Chromium killed", both, func() { killChromium(w.t, w.dir) }},
+		{"Chromium stopped", both[:1], func() { stopChromium(w.t, w.dir) }}, // seconds until it is noticed
+		{"renderer stopped", both[1:], func() { signalRenderers(w.t, w.dir, syscall.SIGSTOP) }},
+	} {
+		for _, at := range c.at {
+			w.run(t, c.what+" "+at, func(t *testing.T, w *ward) { goneInTheMiddle(t, w, at, c.do) })
 		}
 	}
 	w.run(t, "renderer killed", func(t *testing.T, w *ward) {
