@@ -121,7 +121,7 @@ func (a *api) world(ctx context.Context, method, path string, body, into any) er
 		return err
 	}
 	if resp.StatusCode != http.StatusOK {
-		return fmt.Errorf("the sandbox answered %s to %s: %.200s", resp.Status, path, b)
+		return fmt.Errorf("the sandbox answered %s to %s: %.200s", resp.Status, path, bytes.TrimSpace(b))
 	}
 	if into == nil {
 		return nil

@@ -23,6 +23,7 @@ type chaosReport struct {
 	failed           map[string]int // by code
 	unknown          map[string]int // by code, and whether it was received
 	unknownWhile     int            // were unknown and are resolved
+	behind           int            // WhatsApp has acknowledged more than kurir's state says
 	again            int            // the wire brought the same id again: WhatsApp knows it and shows it once
 	ordered          int            // were compared with the one before
 	unanswered       int
@@ -91,6 +92,9 @@ func judge(ctx context.Context, h *house, w *watcher, c *crowd, r *chaosReport) 
 // judgeLetter compares one letter's state with its deliveries.
 func (h *house) judgeLetter(l *letter, m message, had []delivery, r *chaosReport) {
 	r.received += min(1, len(had))
+	if m.State == "sent" && m.Ack >= 2 || m.State == "delivered" && m.Ack >= 3 {
+		r.behind++
+	}
 	about := fmt.Sprintf("%s %s %s of instance %d to %s: %s %s %s", l.token, l.id, l.waID, l.in.n, l.phone, m.State, m.Code, m.Detail)
 	if len(had) > 1 {
 		h.f.bad(doubled, "%s: %d times", about, len(had))
