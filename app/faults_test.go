@@ -333,7 +333,7 @@ func restricted(t *testing.T, w *ward) {
 	}
 	w.isSent(ids[1])
 	w.once(friend, "jawaban")
-	if m := w.waitMessage(ids[2], "queued"); time.Since(began) < (lasts-2)*time.Second && m.Code != "RESTRICTED" {
+	if m := w.waitMessage(ids[2], "scheduled"); time.Since(began) < (lasts-2)*time.Second && m.Code != "RESTRICTED" {
 		t.Errorf("a first message: %+v", m)
 	}
 	w.nothing(first)

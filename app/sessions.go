@@ -237,12 +237,21 @@ func (s *Sessions) launch(ctx context.Context, in models.Instance) error {
 		ExtraArgs: args, Scripts: s.scripts, Launches: s.launches, Limits: s.cfg.Waits.Browser, Log: s.log.With("instance", in.ID),
 		OnEvent: func(e browser.Event) { s.onEvent(in.ID, e) },
 	})
-	s.out.Attach(in.ID, session)
+	s.out.Attach(in.ID, session, paceOf(in))
 	if err := session.Start(ctx); err != nil {
 		return errors.Join(err, s.out.Detach(ctx, in.ID))
 	}
 	s.running[in.ID] = session
 	return nil
+}
+
+// paceOf is how fast an instance may send.
+func paceOf(in models.Instance) outbox.Pace {
+	zone, err := time.LoadLocation(in.TimeZone)
+	if err != nil { // it was checked when the instance was made
+		zone = time.UTC
+	}
+	return outbox.Pace{Pacing: in.Pace(), Zone: zone}
 }
 
 // end stops an instance's session and waits until its Chromium is gone.

@@ -152,7 +152,8 @@ func decode[T any](ctx context.Context, s *Session, r request) (T, error) {
 // Send sends one message and returns when WhatsApp's server has it. Errors are *problem.Error. The outcome is
 // unknown after SEND_TIMEOUT and SESSION_LOST; after every other code the message was not sent:
 // INSTANCE_NOT_READY (nothing was tried), NOT_ON_WHATSAPP, SEND_REJECTED (WhatsApp's own no), RESTRICTED (until
-// problem.UntilOf; first messages are not tried before, chats that exist can be written to), and what the bridge says
+// problem.UntilOf; first messages are not tried before, chats that exist can be written to), FIRST_CONTACT_LIMIT (only
+// with m.KnownChat), and what the bridge says
 // of files and chats. When Send returns, nothing in the page is still at work for the message, but for what the
 // page does by itself with a message that it has stored.
 func (s *Session) Send(ctx context.Context, m Outgoing) (Sent, error) {
@@ -161,6 +162,7 @@ func (s *Session) Send(ctx context.Context, m Outgoing) (Sent, error) {
 		// The call was made and the answer makes no sense: it may have been sent.
 		lost: problem.SessionLost,
 	}
+	r.limit += m.Typing
 	if m.Kind != KindText {
 		info, err := os.Stat(m.FilePath)
 		if err != nil {
@@ -177,7 +179,8 @@ func (s *Session) Send(ctx context.Context, m Outgoing) (Sent, error) {
 		TimeoutMS int64 `json:"timeout_ms"`
 		AckMS     int64 `json:"ack_ms"`
 		KnownOnly bool  `json:"known_only"`
-	}{m, max(r.limit-bridgeLead, r.limit/2).Milliseconds(), s.timing.ack.Milliseconds(), time.Now().Before(s.restrictedUntil())}
+		TypingMS  int64 `json:"typing_ms,omitempty"`
+	}{m, max(r.limit-bridgeLead, r.limit/2).Milliseconds(), s.timing.ack.Milliseconds(), time.Now().Before(s.restrictedUntil()), m.Typing.Milliseconds()}
 	sent, err := decode[Sent](ctx, s, r)
 	var p *problem.Error
 	if errors.As(err, &p) && p.Code == problem.Restricted {

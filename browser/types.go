@@ -79,6 +79,10 @@ type Outgoing struct {
 	MimeType string `json:"mimetype,omitempty"`
 	// First says that no page has heard of this id before, so that none needs to be searched for it.
 	First bool `json:"first,omitempty"`
+	// Typing is how long the receiver is shown that somebody types, before a text leaves.
+	Typing time.Duration `json:"-"`
+	// KnownChat refuses the message with FIRST_CONTACT_LIMIT, and sends nothing, when its chat has no message yet.
+	KnownChat bool `json:"known_chat,omitempty"`
 }
 
 // Sent is the answer of WhatsApp's server to a send.
@@ -86,6 +90,8 @@ type Sent struct {
 	Ack  int    `json:"ack"`  // 1 or more: WhatsApp's server has the message
 	Time int64  `json:"time"` // epoch seconds, WhatsApp's clock
 	Chat string `json:"chat"` // the chat the message went to (a lid may resolve to a number)
+	// FirstContact: the chat had no message before this one.
+	FirstContact bool `json:"first_contact"`
 }
 
 // Presence is what the page knows of a message id.

@@ -29,7 +29,7 @@ type messageView struct {
 	SentAt      *time.Time          `json:"sent_at,omitempty"`
 	DeliveredAt *time.Time          `json:"delivered_at,omitempty"`
 	ReadAt      *time.Time          `json:"read_at,omitempty"`
-	FailedAt    *time.Time          `json:"failed_at,omitempty"`
+	EndedAt     *time.Time          `json:"ended_at,omitempty"` // when it failed, expired, was cancelled or became unknown
 }
 
 func viewMessage(m models.Message) messageView {
@@ -37,7 +37,7 @@ func viewMessage(m models.Message) messageView {
 		ID: m.ID, WAID: m.WAID, Instance: m.InstanceID, Phone: m.Phone, Chat: m.Chat, Kind: m.Kind, State: m.State,
 		Code: m.Code, Detail: m.Detail, Attempts: m.Attempts, Ack: m.Ack,
 		Filename: m.FileName, MimeType: m.MimeType, Size: m.FileSize,
-		CreatedAt: m.CreatedAt, SentAt: m.SentAt, DeliveredAt: m.DeliveredAt, ReadAt: m.ReadAt, FailedAt: m.FailedAt,
+		CreatedAt: m.CreatedAt, SentAt: m.SentAt, DeliveredAt: m.DeliveredAt, ReadAt: m.ReadAt, EndedAt: m.EndedAt,
 	}
 }
 

@@ -16,19 +16,37 @@ import (
 // than the statement on this path.
 const messageColumns = `seq, id, instance_id, wa_id, chat, phone, kind, body, file_path, file_name, mime_type, file_size,
 	priority, state, code, detail, claims, attempts, not_before, retry_at, idempotency_key, content_hash, ack, created_at,
-	sending_at, sent_at, delivered_at, read_at, failed_at`
+	sending_at, sent_at, delivered_at, read_at, ended_at, expires_at, look_at, first_contact`
 
 const insertMessage = `INSERT INTO messages (id, instance_id, wa_id, chat, phone, kind, body, file_path, file_name,
-	mime_type, file_size, priority, state, not_before, retry_at, idempotency_key, content_hash, created_at)
-	VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
+	mime_type, file_size, priority, state, not_before, retry_at, expires_at, idempotency_key, content_hash, created_at)
+	VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
 
 func scanMessage(row scanner) (Message, error) {
 	var m Message
 	err := row.Scan(&m.Seq, &m.ID, &m.InstanceID, &m.WAID, &m.Chat, &m.Phone, &m.Kind, &m.Body, &m.FilePath,
 		&m.FileName, &m.MimeType, &m.FileSize, &m.Priority, &m.State, &m.Code, &m.Detail, &m.Claims, &m.Attempts, &m.NotBefore,
 		&m.RetryAt, &m.IdempotencyKey, &m.ContentHash, &m.Ack, &m.CreatedAt, &m.SendingAt, &m.SentAt, &m.DeliveredAt,
-		&m.ReadAt, &m.FailedAt)
+		&m.ReadAt, &m.EndedAt, &m.ExpiresAt, &m.LookAt, &m.FirstContact)
 	return m, err
+}
+
+// scanMessages runs a query of the writer and reads all its rows.
+func scanMessages(s *session, query string, args ...any) ([]Message, error) {
+	rows, err := s.QueryContext(s.ctx, query, args...)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = rows.Close() }()
+	var list []Message
+	for rows.Next() {
+		m, err := scanMessage(rows)
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, m)
+	}
+	return list, s.check(rows.Err())
 }
 
 // Enqueue accepts a message: its row (queued, with the WhatsApp id that it will have) and the audit row are on disk
@@ -84,11 +102,20 @@ func (m *Message) prepare() {
 		m.IdempotencyKey = nil
 	}
 	m.NotBefore = m.NotBefore.UTC().Truncate(time.Microsecond)
-	m.State = MessageQueued
+	if m.State = MessageQueued; m.NotBefore.After(m.CreatedAt) {
+		m.State = MessageScheduled
+	}
+	if m.ExpiresAt != nil {
+		at := m.ExpiresAt.UTC().Truncate(time.Microsecond)
+		m.ExpiresAt = &at
+	}
 	m.RetryAt = time.Time{}
 }
 
-// idempotent returns the earlier message of m's key, if there is one.
+// IdempotencyWindow is how long a repeat is answered with the first answer. After it the key is free again.
+const IdempotencyWindow = 7 * 24 * time.Hour
+
+// idempotent returns the earlier message of m's key, if there is one within IdempotencyWindow.
 func idempotent(s *session, m Message) (*Message, error) {
 	if m.IdempotencyKey == nil {
 		return nil, nil
@@ -100,6 +127,9 @@ func idempotent(s *session, m Message) (*Message, error) {
 		return nil, nil
 	case err != nil:
 		return nil, fmt.Errorf("look the idempotency key up: %w", err)
+	case m.CreatedAt.Sub(old.CreatedAt) > IdempotencyWindow:
+		_, err := s.exec("UPDATE messages SET idempotency_key = NULL WHERE seq = ?", old.Seq)
+		return nil, err
 	case old.ContentHash != m.ContentHash:
 		return nil, problem.New(problem.IdempotencyConflict, old.ID)
 	}
@@ -112,7 +142,7 @@ func insert(s *session, m Message) (seq int64, err error) {
 		key = *m.IdempotencyKey
 	}
 	res, err := s.exec(insertMessage, m.ID, m.InstanceID, m.WAID, m.Chat, m.Phone, m.Kind, m.Body, m.FilePath,
-		m.FileName, m.MimeType, m.FileSize, m.Priority, string(m.State), m.NotBefore, m.RetryAt, key, m.ContentHash,
+		m.FileName, m.MimeType, m.FileSize, m.Priority, string(m.State), m.NotBefore, m.RetryAt, m.ExpiresAt, key, m.ContentHash,
 		m.CreatedAt)
 	if err != nil {
 		return 0, translate(err)

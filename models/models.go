@@ -12,19 +12,22 @@ import "time"
 
 // Instance is one linked (or linkable) WhatsApp account.
 type Instance struct {
-	ID        string `gorm:"primaryKey"` // inst_ + ULID
-	Name      string
-	Sandbox   bool   // runs against the simulator
-	Region    string // default region of phone numbers, ISO 3166-1 alpha-2, for example ID
-	Language  string // of the page, BCP 47
-	TimeZone  string // of the page, IANA name
-	Wanted    bool   // the operator wants it running: started again when kurir starts
-	Linked    bool   // it was linked and its profile is known to be on disk
-	Phone     string // own number when it was last linked
-	LID       string `gorm:"column:lid"` // own lid
-	Pushname  string
-	CreatedAt time.Time
-	UpdatedAt time.Time
+	ID       string `gorm:"primaryKey"` // inst_ + ULID
+	Name     string
+	Sandbox  bool   // runs against the simulator
+	Region   string // default region of phone numbers, ISO 3166-1 alpha-2, for example ID
+	Language string // of the page, BCP 47
+	TimeZone string // of the page, IANA name
+	Wanted   bool   // the operator wants it running: started again when kurir starts
+	Linked   bool   // it was linked and its profile is known to be on disk
+	Phone    string // own number when it was last linked
+	LID      string `gorm:"column:lid"` // own lid
+	Pushname string
+	Pacing   Pacing `gorm:"serializer:json"`
+	// RestrictedUntil is the end of WhatsApp's lock on first messages (463); nil: none that is known.
+	RestrictedUntil *time.Time
+	CreatedAt       time.Time
+	UpdatedAt       time.Time
 }
 
 // APIKey opens /wa/* and the reads of one instance. Only its SHA-256 is stored.
@@ -41,15 +44,26 @@ type APIKey struct {
 // MessageState is where a message of the outbox is.
 type MessageState string
 
-// The states of a message. queued → sending → sent → delivered → read; failed and unknown are ends.
+// The states of a message. (scheduled →) queued → sending → sent → delivered → read; the others are ends, each with a
+// code and a time.
 const (
+	MessageScheduled MessageState = "scheduled" // waits for NotBefore; rows behind it pass
 	MessageQueued    MessageState = "queued"
 	MessageSending   MessageState = "sending"
 	MessageSent      MessageState = "sent"      // WhatsApp's server has it (ack 1)
 	MessageDelivered MessageState = "delivered" // the receiver's phone has it (ack 2)
 	MessageRead      MessageState = "read"      // ack 3 or more
 	MessageFailed    MessageState = "failed"    // it did not leave and will not
+	MessageExpired   MessageState = "expired"   // its time was over before it could leave
+	MessageCancelled MessageState = "cancelled" // somebody called it off before it left
 	MessageUnknown   MessageState = "unknown"   // it cannot be known whether it left; kurir does not send it again by itself
+)
+
+// The priorities of a message. A higher one overtakes; within one the order is that of acceptance.
+const (
+	PriorityLow    = -10
+	PriorityNormal = 0
+	PriorityHigh   = 10 // one-time codes: does not wait for the pace either
 )
 
 // Message is a row of the outbox: the row is the queue.
@@ -70,10 +84,14 @@ type Message struct {
 	State      MessageState
 	Code       string // of the catalogue, when failed, unknown or waiting for a retry
 	Detail     string
-	Claims     int       // how often it was taken to be sent; 1: no page has heard of its WhatsApp id before
-	Attempts   int       // sends that came to an end, well or not; one that found the instance not ready does not count
-	NotBefore  time.Time // not eligible before, rows behind it pass; zero: at once
-	RetryAt    time.Time // the head is not tried again before, and the rows behind wait with it; zero: at once
+	Claims     int        // how often it was taken to be sent; 1: no page has heard of its WhatsApp id before
+	Attempts   int        // sends that came to an end, well or not; one that found the instance not ready does not count
+	NotBefore  time.Time  // scheduled until then, rows behind it pass; zero: at once
+	ExpiresAt  *time.Time // never sent from then on; nil: never expires
+	LookAt     *time.Time // unknown: when the page is asked for it again; nil: not again
+	// FirstContact: the chat had no message before this one. Known when it was sent.
+	FirstContact bool
+	RetryAt      time.Time // the head is not tried again before, and the rows behind wait with it; zero: at once
 
 	IdempotencyKey *string // unique per instance
 	ContentHash    string  // SHA-256 over what was asked for, to tell a repeat from another message
@@ -84,7 +102,7 @@ type Message struct {
 	SentAt      *time.Time
 	DeliveredAt *time.Time
 	ReadAt      *time.Time
-	FailedAt    *time.Time // when it became failed or unknown
+	EndedAt     *time.Time // when it became failed, expired, cancelled or unknown
 }
 
 // AuditEntry is a line of the append-only audit log. Bodies and secrets are not in it.

@@ -8,19 +8,23 @@ import (
 	"time"
 )
 
-// claimHead takes the first eligible row by priority and order of acceptance. A row before its not_before is passed
-// over; a head before its retry_at is not, so nothing overtakes a retry within a priority.
+// claimHead takes the first row of a priority or more, by priority and order of acceptance. A head before its retry_at
+// is not passed over, so nothing overtakes a retry within a priority; one that is more than maxRetryPause away was
+// written by a clock that has been set back since. An expired row is passed over: it is nobody's turn any more.
 const claimHead = `UPDATE messages SET state = 'sending', sending_at = ?, claims = claims + 1, code = '', detail = ''
-	WHERE seq = (SELECT seq FROM messages WHERE instance_id = ? AND state = 'queued' AND not_before <= ?
-		ORDER BY priority DESC, seq LIMIT 1) AND retry_at <= ?
+	WHERE seq = (SELECT seq FROM messages WHERE instance_id = ? AND state = 'queued' AND priority >= ?
+		AND (expires_at IS NULL OR expires_at > ?) ORDER BY priority DESC, seq LIMIT 1) AND (retry_at <= ? OR retry_at > ?)
 	RETURNING ` + messageColumns
 
-const settleRow = `UPDATE messages SET state = ?, code = ?, detail = ?, attempts = attempts + ?, retry_at = ?,
-	not_before = max(not_before, ?), ack = max(ack, ?), sent_at = coalesce(sent_at, ?), failed_at = ?,
-	file_path = CASE WHEN ? THEN '' ELSE file_path END
-	WHERE seq = ? AND state = 'sending' RETURNING ` + messageColumns
+// maxRetryPause is longer than any pause that is asked for (outbox.Config.BackoffMax).
+const maxRetryPause = 2 * time.Hour
 
-const ackRow = `UPDATE messages SET state = ?, ack = ?, code = '', detail = '', failed_at = NULL, file_path = '',
+const settleRow = `UPDATE messages SET state = ?, code = ?, detail = ?, attempts = attempts + ?, retry_at = ?,
+	not_before = max(not_before, ?), ack = max(ack, ?), sent_at = coalesce(sent_at, ?), ended_at = ?, look_at = ?,
+	first_contact = max(first_contact, ?), file_path = CASE WHEN ? THEN '' ELSE file_path END
+	WHERE seq = ? AND state = ? RETURNING ` + messageColumns
+
+const ackRow = `UPDATE messages SET state = ?, ack = ?, code = '', detail = '', ended_at = NULL, look_at = NULL, file_path = '',
 	attempts = attempts + CASE WHEN state = 'sending' THEN 1 ELSE 0 END,
 	sent_at = coalesce(sent_at, ?), delivered_at = coalesce(delivered_at, ?), read_at = coalesce(read_at, ?)
 	WHERE seq = ? RETURNING ` + messageColumns
@@ -28,6 +32,7 @@ const ackRow = `UPDATE messages SET state = ?, ack = ?, code = '', detail = '', 
 // Outcome is what became of a row that was in flight.
 type Outcome struct {
 	Seq       int64
+	From      MessageState // the state that the row must be in; empty: sending
 	State     MessageState // sent, failed, unknown; queued: back to the head; sending: not known yet, keep the cause
 	Code      string       // of the catalogue; empty when sent
 	Detail    string
@@ -35,17 +40,20 @@ type Outcome struct {
 	At        time.Time // when it was sent, failed or became unknown; zero: now
 	Attempted bool      // count it as an attempt
 	RetryAt   time.Time // when queued again: not before, and the rows behind wait with it
-	NotBefore time.Time // when queued again: not before, and the rows behind pass; zero: as it was
+	NotBefore time.Time // when queued again: scheduled until then, and the rows behind pass; zero: as it was
+	LookAt    time.Time // when unknown: the page is asked again then; zero: not again
+
+	FirstContact bool // when sent: the chat had no message before
 }
 
 // ended says whether the row needs its file no more. An unknown one keeps it: it may be sent again by a person.
 func (o Outcome) ended() bool { return o.State == MessageSent || o.State == MessageFailed }
 
-// Claim takes the head of an instance's queue: queued → sending. ok is false when nothing is eligible now. While
-// another row of the instance is in flight it fails with gorm.ErrDuplicatedKey.
-func (db *DB) Claim(ctx context.Context, instanceID string) (m Message, ok bool, err error) {
+// Claim takes the head of an instance's queue among the rows of priority least or more: queued → sending. ok is false
+// when nothing is eligible now. While another row of the instance is in flight it fails with gorm.ErrDuplicatedKey.
+func (db *DB) Claim(ctx context.Context, instanceID string, least int) (m Message, ok bool, err error) {
 	err = db.write(ctx, func(s *session) error {
-		m, ok, err = claim(s, instanceID)
+		m, ok, err = claim(s, instanceID, least)
 		return err
 	})
 	if err != nil {
@@ -54,9 +62,9 @@ func (db *DB) Claim(ctx context.Context, instanceID string) (m Message, ok bool,
 	return m, ok, nil
 }
 
-func claim(s *session, instanceID string) (Message, bool, error) {
+func claim(s *session, instanceID string, least int) (Message, bool, error) {
 	at := now()
-	m, err := scanMessage(s.queryRow(claimHead, at, instanceID, at, at))
+	m, err := scanMessage(s.queryRow(claimHead, at, instanceID, least, at, at, at.Add(maxRetryPause)))
 	if errors.Is(err, sql.ErrNoRows) {
 		return Message{}, false, nil
 	}
@@ -66,10 +74,10 @@ func claim(s *session, instanceID string) (Message, bool, error) {
 	return m, true, nil
 }
 
-// Settle writes the outcome of a row that is in flight and returns the row. An ack that came first wins: a row that
-// is no longer `sending` is returned as it is, unchanged (ID is empty when the row is gone). With claimNext the head
-// of the same instance is claimed in the same transaction, which saves an fsync per message; next is nil when
-// nothing is eligible.
+// Settle writes the outcome of a row that is in flight (or in o.From) and returns the row. An ack that came first wins:
+// a row that is no longer in that state is returned as it is, unchanged (ID is empty when the row is gone). With
+// claimNext the head of the same instance is claimed in the same transaction, which saves an fsync per message; next
+// is nil when nothing is eligible.
 func (db *DB) Settle(ctx context.Context, o Outcome, claimNext bool) (settled Message, next *Message, err error) {
 	if o.At.IsZero() {
 		o.At = now()
@@ -82,7 +90,7 @@ func (db *DB) Settle(ctx context.Context, o Outcome, claimNext bool) (settled Me
 		if !claimNext || settled.State == MessageSending || settled.ID == "" {
 			return nil
 		}
-		m, ok, err := claim(s, settled.InstanceID)
+		m, ok, err := claim(s, settled.InstanceID, PriorityLow)
 		if ok {
 			next = &m
 		}
@@ -95,20 +103,36 @@ func (db *DB) Settle(ctx context.Context, o Outcome, claimNext bool) (settled Me
 }
 
 func settle(s *session, o Outcome) (Message, error) {
-	var sentAt, failedAt *time.Time
+	var sentAt, endedAt, lookAt *time.Time
 	switch o.State {
 	case MessageSent:
 		sentAt = &o.At
 	case MessageFailed, MessageUnknown:
-		failedAt = &o.At
+		endedAt = &o.At
+	case MessageQueued:
+		if o.NotBefore.After(o.At) {
+			o.State = MessageScheduled
+		}
+	}
+	if at := o.LookAt.UTC().Truncate(time.Microsecond); !o.LookAt.IsZero() {
+		lookAt = &at
 	}
 	attempts := 0
 	if o.Attempted {
 		attempts = 1
 	}
+	from := MessageSending
+	if o.From != "" {
+		from = o.From
+	}
 	m, err := scanMessage(s.queryRow(settleRow, string(o.State), o.Code, o.Detail, attempts, o.RetryAt.UTC(), o.NotBefore.UTC(),
-		o.Ack, sentAt, failedAt, o.ended(), o.Seq))
+		o.Ack, sentAt, endedAt, lookAt, o.FirstContact, o.ended(), o.Seq, string(from)))
 	if errors.Is(err, sql.ErrNoRows) {
+		if o.FirstContact { // an ack came first; it does not know
+			if _, err := s.exec("UPDATE messages SET first_contact = TRUE WHERE seq = ?", o.Seq); err != nil {
+				return Message{}, err
+			}
+		}
 		if m, err = scanMessage(s.queryRow("SELECT "+messageColumns+" FROM messages WHERE seq = ?", o.Seq)); errors.Is(err, sql.ErrNoRows) {
 			return Message{}, nil
 		}
@@ -158,8 +182,26 @@ func (db *DB) InFlight(ctx context.Context, instanceID string) (m Message, ok bo
 	return m, err == nil, notFound(err, "message in flight")
 }
 
-// Queued returns how many messages of an instance wait.
+// Queued returns how many messages of an instance wait for their turn, those that are scheduled not counted.
 func (db *DB) Queued(ctx context.Context, instanceID string) (n int64, err error) {
-	err = db.reader(ctx).Raw("SELECT count(*) FROM messages WHERE instance_id = ? AND state = 'queued'", instanceID).Scan(&n).Error
-	return n, notFound(err, "queue")
+	depth, err := db.Depth(ctx, instanceID)
+	for _, k := range depth {
+		n += k
+	}
+	return n, err
+}
+
+// Depth returns how many messages of an instance wait for their turn, by priority.
+func (db *DB) Depth(ctx context.Context, instanceID string) (map[int]int64, error) {
+	var rows []struct {
+		Priority int
+		N        int64
+	}
+	err := db.reader(ctx).Raw("SELECT priority, count(*) AS n FROM messages WHERE instance_id = ? AND state = 'queued' GROUP BY priority",
+		instanceID).Scan(&rows).Error
+	out := make(map[int]int64, len(rows))
+	for _, r := range rows {
+		out[r.Priority] = r.N
+	}
+	return out, notFound(err, "queue")
 }

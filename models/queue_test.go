@@ -12,7 +12,7 @@ import (
 
 func mustClaim(t *testing.T, db *DB, id string) Message {
 	t.Helper()
-	m, ok, err := db.Claim(context.Background(), id)
+	m, ok, err := db.Claim(context.Background(), id, PriorityLow)
 	if err != nil || !ok {
 		t.Fatalf("claim: %v, %v", ok, err)
 	}
@@ -34,14 +34,14 @@ func TestClaimOrder(t *testing.T) {
 	urgent.Priority = 10
 	high := enqueue(t, db, urgent)
 
-	if n, err := db.Queued(ctx, id); err != nil || n != 4 {
+	if n, err := db.Queued(ctx, id); err != nil || n != 3 {
 		t.Errorf("queued %d, %v", n, err)
 	}
 	m := mustClaim(t, db, id)
 	if m.ID != high.ID || m.State != MessageSending || m.SendingAt == nil {
 		t.Fatalf("first %+v", m)
 	}
-	if _, _, err := db.Claim(ctx, id); !errors.Is(err, gorm.ErrDuplicatedKey) {
+	if _, _, err := db.Claim(ctx, id, PriorityLow); !errors.Is(err, gorm.ErrDuplicatedKey) {
 		t.Errorf("a second one in flight: %v", err)
 	}
 	if got, ok, err := db.InFlight(ctx, id); err != nil || !ok || got.ID != high.ID {
@@ -56,7 +56,7 @@ func TestClaimOrder(t *testing.T) {
 	if err != nil || n != nil || back.State != MessageQueued || back.Attempts != 1 || back.Code != "SEND_REJECTED" {
 		t.Fatalf("retry %+v, %+v, %v", back, n, err)
 	}
-	if _, ok, err := db.Claim(ctx, id); ok || err != nil {
+	if _, ok, err := db.Claim(ctx, id, PriorityLow); ok || err != nil {
 		t.Errorf("the head was overtaken: %v, %v", ok, err)
 	}
 	if err := db.Write(ctx, func(tx *gorm.DB) error {
@@ -81,7 +81,7 @@ func TestClaimUsesTheIndex(t *testing.T) {
 	db := openTest(t)
 	var plan []struct{ Detail string }
 	at := now()
-	if err := db.read.Raw("EXPLAIN QUERY PLAN "+claimHead, at, "x", at, at).Scan(&plan).Error; err != nil {
+	if err := db.read.Raw("EXPLAIN QUERY PLAN "+claimHead, at, "x", PriorityLow, at, at, at).Scan(&plan).Error; err != nil {
 		t.Fatal(err)
 	}
 	text := ""
@@ -109,8 +109,8 @@ func TestSettle(t *testing.T) {
 		if err != nil || got.State != c.state || got.Attempts != 1 || (got.FilePath != "") != c.keepFile {
 			t.Errorf("%s: %+v, %v", c.state, got, err)
 		}
-		if (got.SentAt != nil) != (c.state == MessageSent) || (got.FailedAt != nil) == (c.state == MessageSent) {
-			t.Errorf("%s: sent %v, failed %v", c.state, got.SentAt, got.FailedAt)
+		if (got.SentAt != nil) != (c.state == MessageSent) || (got.EndedAt != nil) == (c.state == MessageSent) {
+			t.Errorf("%s: sent %v, failed %v", c.state, got.SentAt, got.EndedAt)
 		}
 	}
 	if got, _, err := db.Settle(ctx, Outcome{Seq: 12345, State: MessageSent}, true); err != nil || got.ID != "" {
@@ -153,7 +153,7 @@ func TestAcknowledge(t *testing.T) {
 			t.Fatal(err)
 		}
 		m, _, changed, err := db.Acknowledge(ctx, id, row.WAID, 1, at)
-		if err != nil || !changed || m.State != MessageSent || m.Code != "" || m.FailedAt != nil || !m.SentAt.Equal(at) {
+		if err != nil || !changed || m.State != MessageSent || m.Code != "" || m.EndedAt != nil || !m.SentAt.Equal(at) {
 			t.Errorf("%s: %+v, %v", state, m, err)
 		}
 	}

@@ -31,7 +31,7 @@ func judge(s browser.Sent, err error) verdict {
 		return doubtful // an answer without an ack says nothing
 	}
 	switch code := problem.CodeOf(err); code {
-	case problem.InstanceNotReady, problem.Restricted:
+	case problem.InstanceNotReady, problem.Restricted, problem.FirstContactLimit:
 		return waits
 	case problem.SendRejected, problem.UploadFailed, problem.Unavailable:
 		return refused
@@ -46,21 +46,25 @@ func judge(s browser.Sent, err error) verdict {
 // attempt sends a claimed message once and stores what became of it. It returns the next message where the outcome's
 // transaction could claim it too.
 func (d *dispatcher) attempt(m models.Message) (next *models.Message) {
+	begun := time.Now()
 	sent, err := d.send(m)
 	v := judge(sent, err)
+	if v != waits {
+		d.pacer.left(time.Now(), time.Since(begun), v == delivered || v == doubtful, sent.FirstContact)
+	}
 	if v != delivered {
 		d.log.Warn("not sent", "message", m.ID, "attempt", m.Attempts+1, "err", err)
 	}
-	goOn := d.ready.Load() && !d.stopped()
+	goOn := d.ready.Load() && !d.stopped() && d.pacer.free()
 	switch code, detail := explain(err); v {
 	case delivered:
-		return d.settle(m, models.Outcome{Seq: m.Seq, State: models.MessageSent, Ack: sent.Ack, Attempted: true}, goOn)
+		return d.settle(m, models.Outcome{Seq: m.Seq, State: models.MessageSent, Ack: sent.Ack, FirstContact: sent.FirstContact, Attempted: true}, goOn)
 	case hopeless:
 		return d.settle(m, models.Outcome{Seq: m.Seq, State: models.MessageFailed, Code: code, Detail: detail, Attempted: true}, goOn)
 	case refused:
 		return d.settle(m, d.again(m, code, detail, d.o.cfg.MaxAttempts), goOn)
 	case waits:
-		return d.settle(m, d.later(m, err), goOn && problem.CodeOf(err) == problem.Restricted)
+		return d.settle(m, d.later(m, err), goOn && problem.CodeOf(err) != problem.InstanceNotReady)
 	default:
 		d.resolved = false // the row stays in flight and keeps the cause
 		d.settle(m, models.Outcome{Seq: m.Seq, State: models.MessageSending, Code: code, Detail: detail}, false)
@@ -69,12 +73,12 @@ func (d *dispatcher) attempt(m models.Message) (next *models.Message) {
 }
 
 func (d *dispatcher) send(m models.Message) (browser.Sent, error) {
-	limit := d.o.cfg.SendTimeout + time.Duration(m.FileSize/1_000_000)*d.o.cfg.PerMegabyte
+	limit := d.o.cfg.SendTimeout + time.Duration(m.FileSize/1_000_000)*d.o.cfg.PerMegabyte + d.pacer.typing(m)
 	ctx, cancel := context.WithTimeout(d.ctx, limit)
 	defer cancel()
 	out := browser.Outgoing{
 		ID: m.WAID, Chat: m.Chat, Kind: browser.Kind(m.Kind), Body: m.Body, FileName: m.FileName, MimeType: m.MimeType,
-		First: m.Claims == 1,
+		First: m.Claims == 1, Typing: d.pacer.typing(m), KnownChat: d.pacer.knownOnly(),
 	}
 	if m.FilePath != "" {
 		out.FilePath = d.o.path(m.FilePath)
@@ -88,6 +92,10 @@ func (d *dispatcher) send(m models.Message) (browser.Sent, error) {
 func (d *dispatcher) later(m models.Message, err error) models.Outcome {
 	code, detail := explain(err)
 	out := models.Outcome{Seq: m.Seq, State: models.MessageQueued, Code: code, Detail: detail}
+	if code == string(problem.FirstContactLimit) {
+		out.NotBefore = d.pacer.tomorrow(time.Now())
+		return out
+	}
 	if code == string(problem.Restricted) {
 		out.NotBefore = problem.UntilOf(err)
 		if !out.NotBefore.After(time.Now()) {

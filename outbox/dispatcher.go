@@ -23,22 +23,26 @@ type dispatcher struct {
 	wake chan struct{} // 1 slot: a wake is kept, further ones add nothing
 	done chan struct{} // closed when the goroutine ended
 
+	pacer    pacer
 	ready    atomic.Bool
+	back     atomic.Bool   // the page came back: it may know of unknown messages now
 	stopping chan struct{} // closed: claim nothing more
 	stopOnce sync.Once
 	ctx      context.Context // of the attempts; cancelled when a stop may wait no longer
 	cancel   context.CancelFunc
 
 	// Only the goroutine uses these.
-	resolved bool      // no row is `sending` that this goroutine does not know
-	dueAt    time.Time // when the head may be tried again
-	holdAt   time.Time // the session said "not ready" against the app's word: ask nothing before
+	resolved bool          // no row is `sending` that this goroutine does not know
+	dueAt    time.Time     // when the head may be tried again
+	holdAt   time.Time     // the session said "not ready" against the app's word: ask nothing before
+	lookAt   time.Time     // when to see whether an unknown message is to be looked up again
+	absences map[int64]int // looks in a row that did not find an unknown message, by seq
 }
 
 func newDispatcher(o *Outbox, id string, s Sender) *dispatcher {
 	d := &dispatcher{
 		o: o, id: id, out: s, log: o.cfg.Log.With("instance", id),
-		wake: make(chan struct{}, 1), done: make(chan struct{}), stopping: make(chan struct{}),
+		wake: make(chan struct{}, 1), done: make(chan struct{}), stopping: make(chan struct{}), absences: map[int64]int{},
 	}
 	d.ctx, d.cancel = context.WithCancel(context.Background())
 	return d
@@ -52,7 +56,9 @@ func (d *dispatcher) poke() {
 }
 
 func (d *dispatcher) setReady(ready bool) {
-	d.ready.Store(ready)
+	if was := d.ready.Swap(ready); ready && !was {
+		d.back.Store(true)
+	}
 	d.poke()
 }
 
@@ -115,32 +121,66 @@ func (d *dispatcher) run() {
 			d.idle(time.Until(d.holdAt))
 		case !d.resolved:
 			d.recover()
+		case !time.Now().Before(d.lookAt):
+			d.reconsider()
 		default:
 			claimed = d.claim()
 		}
 	}
 }
 
-// claim takes the head, or waits a little when there is nothing to take.
+// claim takes the head among those that the pace lets go, or waits a little when there is nothing to take.
 func (d *dispatcher) claim() *models.Message {
-	m, ok, err := d.o.db.Claim(d.ctx, d.id)
+	limit := d.o.cfg.Poll
+	least, until, ok := d.admits()
+	if !ok {
+		d.idle(limit)
+		return nil
+	}
+	if least > models.PriorityLow {
+		limit = min(limit, time.Until(until))
+	}
+	m, ok, err := d.o.db.Claim(d.ctx, d.id, least)
 	switch {
 	case ok:
+		d.o.depths.add(d.id, m.Priority, -1)
 		return &m
 	case errors.Is(err, gorm.ErrDuplicatedKey): // a row is in flight that we do not know
 		d.resolved = false
 		return nil
 	case err != nil:
 		d.log.Error("claim", "err", err)
-		d.idle(d.o.cfg.Poll)
+		d.idle(limit)
 		return nil
 	}
-	limit := d.o.cfg.Poll
 	if due := time.Until(d.dueAt); due > 0 {
 		limit = min(limit, due)
 	}
-	d.idle(limit)
+	d.idle(max(limit, time.Millisecond))
 	return nil
+}
+
+// admits asks the pacer, which may need the day's counts from the database first.
+func (d *dispatcher) admits() (least int, until time.Time, ok bool) {
+	now := time.Now()
+	if since, missing := d.pacer.limited(now); missing {
+		sent, first, err := d.o.db.SentSince(d.ctx, d.id, since)
+		if err != nil {
+			d.log.Error("count the day's messages", "err", err)
+			return 0, until, false
+		}
+		d.pacer.counted(now, sent, first)
+	}
+	least, until, _ = d.pacer.admits(now)
+	return least, until, true
+}
+
+// expect says when a message that comes now, with so many before it, will leave; nil while that cannot be said.
+func (d *dispatcher) expect(now time.Time, before, priority int) *time.Time {
+	if !d.ready.Load() {
+		return nil
+	}
+	return d.pacer.expect(now, before, priority)
 }
 
 // putBack returns a row that was claimed ahead and may not be tried now.
@@ -174,9 +214,14 @@ func (d *dispatcher) settle(m models.Message, out models.Outcome, claimNext bool
 	for {
 		now, next, err := d.o.db.Settle(context.WithoutCancel(d.ctx), out, claimNext)
 		if err == nil {
-			d.dueAt = out.RetryAt
+			if d.dueAt = out.RetryAt; now.State == models.MessageQueued {
+				d.o.depths.add(d.id, now.Priority, 1)
+			}
+			if next != nil {
+				d.o.depths.add(d.id, next.Priority, -1)
+			}
 			d.o.removeFile(now, m.FilePath)
-			d.o.waiters.tell(now)
+			d.o.tell(now)
 			return next
 		}
 		d.log.Error("store an outcome", "message", m.ID, "state", out.State, "err", err)

@@ -33,7 +33,7 @@ func TestDrainFinishesWhatIsInFlight(t *testing.T) {
 		if got := h.row(b); got.State != models.MessageQueued || got.Attempts != 0 {
 			t.Errorf("behind it: %s", got.State)
 		}
-		h.o.Attach(h.id, h.page) // too late: nothing starts
+		h.o.Attach(h.id, h.page, Pace{}) // too late: nothing starts
 		h.o.SetReady(h.id, true)
 		synctest.Wait()
 		if err := h.db.Close(); err != nil {
@@ -80,7 +80,7 @@ func TestDetachAndAttachAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := newHouse(t, Config{})
 		defer h.close()
-		h.o.Attach(h.id, newPage(t)) // refused: the first stays
+		h.o.Attach(h.id, newPage(t), Pace{}) // refused: the first stays
 		h.o.SetReady(h.id, true)
 		h.want(h.enqueue("a"), models.MessageSent, "")
 		if err := errors.Join(h.o.Detach(t.Context(), h.id), h.o.Detach(t.Context(), h.id)); err != nil {
@@ -91,7 +91,7 @@ func TestDetachAndAttachAgain(t *testing.T) {
 		if got := h.row(b); got.State != models.MessageQueued {
 			t.Errorf("detached: %s", got.State)
 		}
-		h.o.Attach(h.id, h.page)
+		h.o.Attach(h.id, h.page, Pace{})
 		h.o.SetReady(h.id, true)
 		h.want(b, models.MessageSent, "")
 	})

@@ -139,7 +139,7 @@ func (h *house) start(cfg Config) {
 		cfg.FilesDir = h.dir
 	}
 	h.o = New(h.db, cfg)
-	h.o.Attach(h.id, h.page)
+	h.o.Attach(h.id, h.page, Pace{})
 }
 
 func (h *house) close() {

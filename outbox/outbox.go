@@ -38,6 +38,12 @@ type Config struct {
 	LookEvery     time.Duration // between two looks at the same message; 2 s
 	MaxLooks      int           // that tell nothing, before a message is unknown; 5
 	AckWait       time.Duration // for the ack of a message that the page holds; 60 s
+	LookAgain     time.Duration // after a message became unknown, doubled after each look; 1 min
+	LookAgainMax  time.Duration // 6 h
+	LookFor       time.Duration // how long an unknown message is looked up at all; 7 days
+
+	// OnChange is told of each change of a message's state that the outbox makes. It must not block. nil: nobody is.
+	OnChange func(models.Message)
 }
 
 func (c Config) withDefaults() Config {
@@ -54,6 +60,9 @@ func (c Config) withDefaults() Config {
 	c.LookEvery = or(c.LookEvery, 2*time.Second)
 	c.MaxLooks = or(c.MaxLooks, 5)
 	c.AckWait = or(c.AckWait, 60*time.Second)
+	c.LookAgain = or(c.LookAgain, time.Minute)
+	c.LookAgainMax = or(c.LookAgainMax, 6*time.Hour)
+	c.LookFor = or(c.LookFor, 7*24*time.Hour)
 	return c
 }
 
@@ -69,6 +78,7 @@ func or[T int | time.Duration](v, otherwise T) T {
 // What the code of a Send's error means to it:
 //   - INSTANCE_NOT_READY: nothing was tried. The message waits at the head for the instance.
 //   - RESTRICTED: WhatsApp lets this number write to nobody new until a time. The message waits for it; the rest passes.
+//   - FIRST_CONTACT_LIMIT: the same by kurir's own pace, until the next day.
 //   - SEND_REJECTED, UPLOAD_FAILED and UNAVAILABLE: WhatsApp or kurir did not take it and it has not left. It keeps
 //     the head and is tried again with a growing pause, up to Config.MaxAttempts.
 //   - Every code that is not passing, except INTERNAL: the message is failed at once.
@@ -84,18 +94,26 @@ type Outbox struct {
 	end     chan struct{} // closed when Drain is done: nobody waits any longer
 	endOnce sync.Once
 	waiters waiters
+	depths  depths
+
+	closing context.Context //nolint:containedctx // of the sweep, which no call starts
+	close   context.CancelFunc
+	swept   chan struct{} // closed when the sweep has ended
 }
 
-// New returns an Outbox without instances.
+// New returns an Outbox without instances. It works until Drain.
 func New(db *models.DB, cfg Config) *Outbox {
-	return &Outbox{
-		db: db, cfg: cfg.withDefaults(), dispatchers: make(map[string]*dispatcher), end: make(chan struct{}),
+	o := &Outbox{
+		db: db, cfg: cfg.withDefaults(), dispatchers: make(map[string]*dispatcher), end: make(chan struct{}), swept: make(chan struct{}),
 	}
+	o.closing, o.close = context.WithCancel(context.Background())
+	go o.sweep()
+	return o
 }
 
 // Attach starts the dispatcher of an instance. It claims nothing before SetReady. An instance that is attached
 // already has to be detached first.
-func (o *Outbox) Attach(instanceID string, s Sender) {
+func (o *Outbox) Attach(instanceID string, s Sender, pace Pace) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if o.drained {
@@ -106,6 +124,7 @@ func (o *Outbox) Attach(instanceID string, s Sender) {
 		return
 	}
 	d := newDispatcher(o, instanceID, s)
+	d.pacer.set(pace)
 	o.dispatchers[instanceID] = d
 	go d.run()
 }
@@ -118,6 +137,7 @@ func (o *Outbox) Detach(ctx context.Context, instanceID string) error {
 	d := o.dispatchers[instanceID]
 	delete(o.dispatchers, instanceID)
 	o.mu.Unlock()
+	o.depths.forget(instanceID)
 	if d == nil {
 		return nil
 	}
@@ -139,6 +159,8 @@ func (o *Outbox) Drain(ctx context.Context) error {
 	for _, d := range all {
 		d.stop()
 	}
+	o.close()
+	<-o.swept
 	var err error
 	for _, d := range all {
 		if e := d.wait(ctx); err == nil {
@@ -154,6 +176,23 @@ func (o *Outbox) SetReady(instanceID string, ready bool) {
 	if d := o.dispatcher(instanceID); d != nil {
 		d.setReady(ready)
 	}
+}
+
+// SetPace changes the pace of an instance from now on.
+func (o *Outbox) SetPace(instanceID string, pace Pace) {
+	if d := o.dispatcher(instanceID); d != nil {
+		d.pacer.set(pace)
+		d.poke()
+	}
+}
+
+// PaceState says where an attached instance stands with its pace.
+func (o *Outbox) PaceState(instanceID string) (PaceState, bool) {
+	d := o.dispatcher(instanceID)
+	if d == nil {
+		return PaceState{}, false
+	}
+	return d.pacer.state(time.Now()), true
 }
 
 // Wake tells the dispatcher that a message was enqueued. It never blocks.
@@ -180,12 +219,12 @@ func (o *Outbox) Ack(ctx context.Context, instanceID, waID string, ack int) erro
 		return nil
 	}
 	o.removeFile(m, file)
-	o.waiters.tell(m)
+	o.tell(m)
 	o.Wake(instanceID) // it may be the one in flight
 	return nil
 }
 
-// Wait returns the message as soon as it is no longer queued or sending; when ctx ends or the outbox is drained
+// Wait returns the message as soon as it no longer waits and is not being sent; when ctx ends or the outbox is drained
 // before that, the message as it is then.
 func (o *Outbox) Wait(ctx context.Context, messageID string) (models.Message, error) {
 	told, leave := o.waiters.enter(messageID)
@@ -207,7 +246,7 @@ func (o *Outbox) Wait(ctx context.Context, messageID string) (models.Message, er
 
 // settled says whether a message has left the queue.
 func settled(m models.Message) bool {
-	return m.State != models.MessageQueued && m.State != models.MessageSending
+	return m.State != models.MessageQueued && m.State != models.MessageScheduled && m.State != models.MessageSending
 }
 
 // path is where a row's file is on this machine.

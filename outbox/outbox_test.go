@@ -117,7 +117,7 @@ func TestRefusedTooOftenFails(t *testing.T) {
 		}
 		first, second := h.enqueue("first"), h.enqueue("second")
 		h.o.SetReady(h.id, true)
-		if got := h.want(first, models.MessageFailed, problem.SendRejected); got.Attempts != 3 || got.FailedAt == nil {
+		if got := h.want(first, models.MessageFailed, problem.SendRejected); got.Attempts != 3 || got.EndedAt == nil {
 			t.Errorf("%+v", got)
 		}
 		h.want(second, models.MessageSent, "")
@@ -206,7 +206,7 @@ func TestRestrictedLetsExistingChatsPass(t *testing.T) {
 		first, second := h.enqueue("first"), h.enqueue("second")
 		h.o.SetReady(h.id, true)
 		h.want(second, models.MessageSent, "")
-		if got := h.row(first); got.State != models.MessageQueued || got.Code != string(problem.Restricted) || got.Attempts != 0 {
+		if got := h.row(first); got.State != models.MessageScheduled || got.Code != string(problem.Restricted) || got.Attempts != 0 {
 			t.Errorf("%+v", got)
 		}
 		h.want(first, models.MessageSent, "")

@@ -81,13 +81,13 @@ func (d *dispatcher) conclude(m models.Message, p browser.Presence, seen *looks)
 	case p.Found == browser.FoundPresent:
 		seen.pending++
 		over := time.Duration(seen.pending)*d.o.cfg.LookEvery > d.o.cfg.AckWait
-		return unknown(m, "WhatsApp Web holds the message and may still send it"), over
+		return d.unknown(m, "WhatsApp Web holds the message and may still send it"), over
 	case p.Found == browser.FoundAbsent:
 		seen.absent++
 		return d.absent(m, seen.absent)
 	default:
 		seen.nothing++
-		return unknown(m, "WhatsApp Web could not say whether it has the message"), seen.nothing >= d.o.cfg.MaxLooks
+		return d.unknown(m, "WhatsApp Web could not say whether it has the message"), seen.nothing >= d.o.cfg.MaxLooks
 	}
 }
 
@@ -107,10 +107,10 @@ func (d *dispatcher) absent(m models.Message, times int) (models.Outcome, bool) 
 	return d.again(m, m.Code, m.Detail, d.o.cfg.MaxAttempts), true
 }
 
-func unknown(m models.Message, detail string) models.Outcome {
+func (d *dispatcher) unknown(m models.Message, detail string) models.Outcome {
 	code := m.Code
 	if code == "" {
 		code = string(problem.SessionLost)
 	}
-	return models.Outcome{Seq: m.Seq, State: models.MessageUnknown, Code: code, Detail: detail, Attempted: true}
+	return models.Outcome{Seq: m.Seq, State: models.MessageUnknown, Code: code, Detail: detail, Attempted: true, LookAt: time.Now().Add(d.o.cfg.LookAgain)}
 }

@@ -98,13 +98,13 @@ func TestUnknownIsPatientButBounded(t *testing.T) {
 			t.Errorf("%d looks in 10 s", n)
 		}
 		got := h.want(x, models.MessageUnknown, problem.SendTimeout)
-		if waited := time.Since(start); waited < 58*time.Second || waited > 65*time.Second || got.FailedAt == nil {
+		if waited := time.Since(start); waited < 58*time.Second || waited > 65*time.Second || got.EndedAt == nil {
 			t.Errorf("after %v: %+v", waited, got)
 		}
 		if err := h.o.Ack(t.Context(), h.id, x.WAID, 1); err != nil { // the page sent it after all
 			t.Fatal(err)
 		}
-		if got := h.want(x, models.MessageSent, ""); got.FailedAt != nil || got.SentAt == nil {
+		if got := h.want(x, models.MessageSent, ""); got.EndedAt != nil || got.SentAt == nil {
 			t.Errorf("%+v", got)
 		}
 	})

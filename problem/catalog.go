@@ -39,6 +39,11 @@ const (
 	PageTimeout         Code = "PAGE_TIMEOUT"
 	SessionLost         Code = "SESSION_LOST"
 	Restricted          Code = "RESTRICTED"
+	FirstContactLimit   Code = "FIRST_CONTACT_LIMIT"
+	Expired             Code = "EXPIRED"
+	Cancelled           Code = "CANCELLED"
+	NotCancellable      Code = "NOT_CANCELLABLE"
+	NotResendable       Code = "NOT_RESENDABLE"
 	Unavailable         Code = "UNAVAILABLE"
 	StorageFull         Code = "STORAGE_FULL"
 )
@@ -75,6 +80,11 @@ var Catalog = map[Code]Entry{
 	PageTimeout:         {504, true, "WhatsApp Web did not answer in time.", "WhatsApp Web tidak menjawab pada waktunya."},
 	SessionLost:         {503, true, "The browser of this instance ended during the call; it is being restarted.", "Browser instance berhenti saat dipanggil; sedang dimulai ulang."},
 	Restricted:          {503, true, "WhatsApp restricts this number for now.", "WhatsApp membatasi nomor ini untuk sementara."},
+	FirstContactLimit:   {503, true, "The day's number of first messages is used up. It leaves tomorrow, or raise first_contacts_per_day.", "Jatah pesan pertama hari ini habis. Pesan dikirim besok, atau naikkan first_contacts_per_day."},
+	Expired:             {410, false, "Its time was over before it could leave. It was not sent.", "Waktunya habis sebelum sempat dikirim. Pesan tidak dikirim."},
+	Cancelled:           {410, false, "It was cancelled before it left. It was not sent.", "Dibatalkan sebelum dikirim. Pesan tidak dikirim."},
+	NotCancellable:      {409, false, "Only a message that still waits can be cancelled.", "Hanya pesan yang masih menunggu yang dapat dibatalkan."},
+	NotResendable:       {409, false, "This message cannot be sent again: it has left, it still waits, or its file is gone. Send a new one.", "Pesan ini tidak dapat dikirim ulang: sudah terkirim, masih menunggu, atau file-nya sudah tidak ada. Kirim pesan baru."},
 	Unavailable:         {503, true, "kurir is shutting down or its database is not writable. Try again.", "kurir sedang berhenti atau database tidak dapat ditulis. Coba lagi."},
 	StorageFull:         {507, true, "The disk is full. Nothing was accepted.", "Disk penuh. Tidak ada yang diterima."},
 }

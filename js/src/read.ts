@@ -69,7 +69,7 @@ function nameOfContact(c: Any): string {
 }
 
 /** The newest real message of a chat that the page has in memory. */
-function lastOf(c: Any): Any {
+export function lastOf(c: Any): Any {
   const list = models(quiet(() => c.msgs));
   for (let i = list.length - 1; i >= 0; i--) if (isReal(list[i])) return list[i];
   const key = field(c, "lastReceivedKey");

@@ -9,6 +9,7 @@ import { enter, jobOf, startJob } from "./jobs";
 import { linked, state } from "./lifecycle";
 import { Deadline, limit, Problem, sleep, textOf } from "./limits";
 import { type Any, field, fn, msgs, quiet, wpp } from "./modules";
+import { lastOf } from "./read";
 import { explain, known, lockEnd, watchRefusals } from "./refusal";
 import { onAckOf } from "./watch";
 
@@ -21,12 +22,17 @@ export interface SendArgs {
   mimetype?: string;
   first?: boolean; // no page has heard of this id before
   known_only?: boolean; // WhatsApp restricts this account: only chats that the restriction leaves alone
+  known_chat?: boolean; // the day's first contacts are used up: only chats that have a message
+  typing_ms?: number; // how long the receiver is shown that somebody types, before a text
   ack_ms?: number; // after so long on the wire without an ack it is told
 }
-export interface SendResult {
+interface Sent {
   ack: number;
   time: number;
   chat: string;
+}
+export interface SendResult extends Sent {
+  first_contact: boolean; // the chat had no message before
 }
 
 const options = { createChat: true, waitForAck: true, linkPreview: false, detectMentioned: false, markIsRead: false, delay: 0 };
@@ -35,15 +41,18 @@ export async function send(a: SendArgs, ms: number): Promise<SendResult> {
   if (!/^[0-9A-Z]{8,40}$/.test(a.id ?? "") || !a.chat?.includes("@")) throw new Problem("BAD_REQUEST", "send needs an id and a chat");
   const leave = enter(a.id);
   try {
-    return await sendWithin(a, new Deadline(ms));
+    const deadline = new Deadline(ms);
+    const file = a.kind === "text" ? undefined : takeFile(a.id, a.filename, a.mimetype);
+    await ready(deadline);
+    const first = isNewChat(a.chat);
+    if (first && a.known_chat) throw new Problem("FIRST_CONTACT_LIMIT", a.chat);
+    return { ...(await sendWithin(a, file, deadline)), first_contact: first };
   } finally {
     leave();
   }
 }
 
-async function sendWithin(a: SendArgs, deadline: Deadline): Promise<SendResult> {
-  const file = a.kind === "text" ? undefined : takeFile(a.id, a.filename, a.mimetype);
-  await ready(deadline);
+async function sendWithin(a: SendArgs, file: File | undefined, deadline: Deadline): Promise<Sent> {
   quiet(watchRefusals); // not before: until then wa-js and the page are still setting their modules up
   if (a.known_only) await expectKnown(a.chat);
   const chat = await chatFor(a.chat, deadline);
@@ -57,6 +66,7 @@ async function sendWithin(a: SendArgs, deadline: Deadline): Promise<SendResult> 
     throw e instanceof Problem ? e : new Problem("PAGE_ERROR", textOf(e));
   });
   if (deadline.left() === 0) throw new Problem("PAGE_TIMEOUT", "no time was left to send"); // and nothing may start after it
+  if (a.typing_ms && !file && !before) await typeFor(wid, a.typing_ms, deadline);
   const job = startJob(a.id, () => {
     const again = before && !file ? resend(chat, before) : undefined;
     if (again) return again;
@@ -64,6 +74,22 @@ async function sendWithin(a: SendArgs, deadline: Deadline): Promise<SendResult> 
     return file ? sendFile(wid, file, key, a) : wpp().chat.sendTextMessage(wid, a.body ?? "", { ...options, messageId: key });
   });
   return await outcome(job, a, chat, deadline, file);
+}
+
+/** Whether nothing was written in a chat yet, by either side. A group is nobody new. */
+function isNewChat(wid: string): boolean {
+  if (isGroup(wid)) return false;
+  const chat = existingChat(wid);
+  return !chat || (lastOf(chat) === undefined && !field(chat, "lastReceivedKey"));
+}
+
+/** Shows the receiver that somebody types. What goes wrong with it must not hold the message up. */
+async function typeFor(wid: string, ms: number, deadline: Deadline): Promise<void> {
+  const shown = Math.min(ms, deadline.left() / 2);
+  const chat = wpp().chat;
+  await limit(Promise.resolve(chat.markIsComposing(wid)), Math.min(2000, deadline.left() / 4), "PAGE_TIMEOUT", "showing typing").catch(() => undefined);
+  await sleep(shown);
+  void Promise.resolve(quiet(() => chat.markIsPaused(wid))).catch(() => undefined);
 }
 
 /** Refuses what would be the first message to somebody. A group is nobody new. */
@@ -78,7 +104,7 @@ async function expectKnown(wid: string): Promise<void> {
 function resend(chat: Any, m: Any): Promise<Any> | undefined {
   const again = fn("WAWebSendMsgChatAction", "resendMsgToChat");
   if (!again) return undefined;
-  return Promise.resolve(again(chat, m)).then((r) => r?.messageSendResult && { ack: 0, sendMsgResult: r });
+  return Promise.resolve(again(chat, m)).then((r) => r?.messageSent && { ack: 0, sendMsgResult: r });
 }
 
 /** The message as an earlier document stored it. A build whose database cannot be asked can still send; a locked one cannot. */
@@ -123,10 +149,10 @@ const prepareLimit = (f: File): number => 45_000 + (f.size / 1e6) * 1500;
  * Waits for what becomes of a message that was handed to the page: wa-js' promise or the ack itself, whichever
  * comes first. wa-js' promise may never settle, and it resolves also when WhatsApp refused the message.
  */
-function outcome(job: Promise<Any>, a: SendArgs, chat: Any, deadline: Deadline, file?: File): Promise<SendResult> {
+function outcome(job: Promise<Any>, a: SendArgs, chat: Any, deadline: Deadline, file?: File): Promise<Sent> {
   const { id } = a;
   const wid = str(field(chat, "id"));
-  return new Promise<SendResult>((resolve, reject) => {
+  return new Promise<Sent>((resolve, reject) => {
     const timers: ReturnType<typeof setTimeout>[] = [];
     // wa-js follows its ack within a moment and knows the server's time; after that moment the ack is enough.
     const stopWatching = onAckOf(id, (ack) => ack >= 1 && timers.push(setTimeout(() => finish(() => resolve(sent(ack))), followMs)));
@@ -137,7 +163,7 @@ function outcome(job: Promise<Any>, a: SendArgs, chat: Any, deadline: Deadline, 
       timers.forEach(clearTimeout);
       how();
     };
-    const sent = (ack: number, t?: Any): SendResult => ({ ack, time: Number(t ?? field(inMemory(wid, id) ?? {}, "t") ?? 0), chat: wid });
+    const sent = (ack: number, t?: Any): Sent => ({ ack, time: Number(t ?? field(inMemory(wid, id) ?? {}, "t") ?? 0), chat: wid });
     const total = deadline.left();
     const late = (): void => {
       const m = inMemory(wid, id);
@@ -178,10 +204,10 @@ function tellUnacked(a: SendArgs, find: () => Any): () => void {
   return () => clearInterval(timer);
 }
 
-/** Reads wa-js' answer. {messageSendResult: "OK"} or an ack of 1 and more is a success; all else was refused. */
-export function judge(r: Any, ackNow: () => Any, sent: (ack: number, t?: Any) => SendResult, resolve: (s: SendResult) => void, reject: (e: Problem) => void): void {
+/** Reads wa-js' answer. {messageSent: "OK"} or an ack of 1 and more is a success; all else was refused. */
+export function judge(r: Any, ackNow: () => Any, sent: (ack: number, t?: Any) => Sent, resolve: (s: Sent) => void, reject: (e: Problem) => void): void {
   const result = r?.sendMsgResult;
-  const word = typeof result === "string" ? result : String(result?.messageSendResult ?? "");
+  const word = typeof result === "string" ? result : String(result?.messageSent ?? "");
   const ack = Math.max(Number(r?.ack ?? 0), Number(ackNow() ?? 0));
   if (ack >= 1 || word === "OK") return resolve(sent(Math.max(1, ack), result?.t));
   const detail = [word || "no result", result?.errorCode ?? result?.code].filter((v) => v !== undefined).join(" ");
@@ -201,11 +227,11 @@ function thrown(e: unknown, made: Any): Problem {
 }
 
 /** The outcome of a message that the page already has. */
-function settled(m: Any, a: SendArgs, wid: string, deadline: Deadline): Promise<SendResult> {
-  const done = (ack: number): SendResult => ({ ack, time: Number(field(m, "t") ?? 0), chat: wid });
+function settled(m: Any, a: SendArgs, wid: string, deadline: Deadline): Promise<Sent> {
+  const done = (ack: number): Sent => ({ ack, time: Number(field(m, "t") ?? 0), chat: wid });
   const ack = Number(field(m, "ack") ?? 0);
   if (ack >= 1) return Promise.resolve(done(ack));
-  return new Promise<SendResult>((resolve, reject) => {
+  return new Promise<Sent>((resolve, reject) => {
     const stopTelling = tellUnacked(a, () => m);
     const timer = setTimeout(() => finish(() => reject(new Problem("SEND_TIMEOUT", "the page has the message, WhatsApp's server has not answered"))), deadline.left());
     const stop = onAckOf(a.id, (now) => {
