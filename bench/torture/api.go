@@ -49,7 +49,9 @@ type message struct {
 func (m message) left() bool { return m.State == "sent" || m.State == "delivered" || m.State == "read" }
 
 // waiting says whether it has not come to an end.
-func (m message) waiting() bool { return m.State == "queued" || m.State == "sending" }
+func (m message) waiting() bool {
+	return m.State == "queued" || m.State == "scheduled" || m.State == "sending"
+}
 
 // post sends a body to kurir and reads the envelope. An error is one of the transport, or an answer that is no envelope.
 func (a *api) post(ctx context.Context, method, path, contentType string, body []byte) (answer, error) {

@@ -60,15 +60,27 @@ func chaos(ctx context.Context, h *house, w *watcher, o options) (*chaosReport, 
 	return r, judge(ctx, h, w, c, r)
 }
 
-// settle waits until nothing waits any more, or ctx ends. What is unknown may be resolved in the same time.
+// patienceWithUnknown is how long the end waits for kurir to look unknown messages up again.
+const patienceWithUnknown = 100 * time.Second
+
+// settle waits until nothing waits any more, and for a while until nothing is unknown; at most until ctx ends.
 func (w *watcher) settle(ctx context.Context) {
+	var empty time.Time
 	_ = poll(ctx, time.Hour, 200*time.Millisecond, func() error {
-		var waiting int
-		if err := w.db.QueryRowContext(ctx, `SELECT count(*) FROM messages WHERE state IN ('queued', 'sending')`).Scan(&waiting); err != nil {
+		var waiting, unknown int
+		if err := w.db.QueryRowContext(ctx, `SELECT (SELECT count(*) FROM messages WHERE state IN ('queued', 'scheduled', 'sending')),
+			(SELECT count(*) FROM messages WHERE state = 'unknown')`).Scan(&waiting, &unknown); err != nil {
 			return err
 		}
-		if waiting > 0 {
+		switch {
+		case waiting > 0:
+			empty = time.Time{}
 			return errors.New("the queue is not empty")
+		case empty.IsZero():
+			empty = time.Now()
+		}
+		if unknown > 0 && time.Since(empty) < patienceWithUnknown {
+			return errors.New("something is unknown")
 		}
 		return nil
 	})

@@ -51,7 +51,7 @@ func words(r *rand.Rand, token string, size int) string {
 func randomFile(r *rand.Rand, size int) []byte {
 	b := make([]byte, size)
 	for i := range b {
-		b[i] = byte(r.Uint32())
+		b[i] = byte(r.UintN(256))
 	}
 	return b
 }

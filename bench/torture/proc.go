@@ -50,11 +50,6 @@ func (p process) commandLine() string {
 // signal sends a signal to the process if it is still the same one.
 func (p process) signal(s syscall.Signal) bool { return p.lives() && syscall.Kill(p.pid, s) == nil }
 
-// signalGroup does so to the group that the process leads.
-func (p process) signalGroup(s syscall.Signal) bool {
-	return p.pgid == p.pid && p.lives() && syscall.Kill(-p.pid, s) == nil
-}
-
 // descendants lists the processes below root, nearest first.
 func descendants(root int) []process {
 	children := map[int][]process{}

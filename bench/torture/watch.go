@@ -134,13 +134,12 @@ func (h *house) logErrors() map[string]int {
 			h.f.bad(endedItself, "%s", line)
 		}
 		if _, rest, ok := strings.Cut(line, "level=ERROR msg="); ok {
-			text := rest
+			end := " "
 			if strings.HasPrefix(rest, `"`) {
-				text, _, _ = strings.Cut(rest[1:], `"`)
-			} else {
-				text, _, _ = strings.Cut(rest, " ")
+				rest, end = rest[1:], `"`
 			}
-			counts[text]++
+			rest, _, _ = strings.Cut(rest, end)
+			counts[rest]++
 		}
 	})
 	return counts
