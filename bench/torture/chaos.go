@@ -19,6 +19,7 @@ type fate struct {
 	begun  time.Time
 	until  time.Time
 	counts map[string]int
+	quiet  time.Duration  // nothing more happens for so long: kurir is to help itself
 	later  sync.WaitGroup // of what is undone after a while
 
 	mu      sync.Mutex
@@ -92,7 +93,8 @@ func (f *fate) strike(ctx, stop context.Context) error {
 	for _, d := range list {
 		total += d.weight
 	}
-	for pause(stop, time.Duration((0.3+min(f.r.ExpFloat64()*2, 8))*float64(time.Second))) {
+	for pause(stop, f.quiet+time.Duration((0.3+min(f.r.ExpFloat64()*2, 8))*float64(time.Second))) {
+		f.quiet = 0
 		if f.h.running().gone() {
 			if err := f.h.start(ctx); err != nil {
 				return fmt.Errorf("start kurir, which ended by itself: %w", err)

@@ -32,6 +32,22 @@ func deeds() []deed {
 	}
 }
 
+// How long kurir is left alone with what it has to notice itself: two heartbeats that were missed, an ack that does not
+// come and what is done about it. Its default waits, and some time to come back.
+const (
+	frozenFor  = 35 * time.Second
+	unackedFor = 80 * time.Second
+)
+
+// leave has nothing else happen for a while, in one of two cases and only while there is much time left.
+func (f *fate) leave(r *rand.Rand, d time.Duration) bool {
+	if r.IntN(2) == 0 || time.Until(f.until) < 2*d {
+		return false
+	}
+	f.quiet = d
+	return true
+}
+
 // errFatal ends the torture: it cannot go on.
 var errFatal = errors.New("the torture cannot go on")
 
@@ -104,6 +120,7 @@ func (f *fate) stopChromium(_ context.Context, r *rand.Rand) (string, error) {
 	d := between(r, time.Second, 9*time.Second)
 	if r.IntN(4) == 0 {
 		d = 40 * time.Second
+		f.leave(r, frozenFor)
 	}
 	f.mu.Lock()
 	f.stopped[c] = true
@@ -165,10 +182,7 @@ func (f *fate) loseAcks(ctx context.Context, r *rand.Rand) (string, error) {
 	in := f.instance(r)
 	x := sandbox.Fault{Name: sandbox.FaultNoAck, Account: in.number, Count: 1 + r.IntN(3)}
 	forGood, d := r.IntN(3) == 0, between(r, time.Second, 8*time.Second)
-	if time.Until(f.until) < 2*time.Minute {
-		forGood = false // it takes longer than that
-	}
-	if !forGood {
+	if forGood = forGood && f.leave(r, unackedFor); !forGood {
 		f.afterwards(d, func() {
 			_ = f.h.fault(ctx, sandbox.Fault{Name: sandbox.FaultDropSocket, Account: in.number, Seconds: 1}) // else: the run is ending
 		})
