@@ -52,6 +52,9 @@ type Config struct {
 	SandboxControl string `env:"KURIR_SANDBOX_CONTROL"`
 	// SandboxAddr is where the control API of kurir's own simulator listens; loopback only.
 	SandboxAddr string `env:"KURIR_SANDBOX_ADDR" envDefault:"127.0.0.1:8081"`
+	// AckTimeout is how long WhatsApp's server may take to acknowledge a message, until the instance says DEGRADED and
+	// does something about it.
+	AckTimeout time.Duration `env:"KURIR_ACK_TIMEOUT" envDefault:"30s"`
 	// LogLevel is debug, info, warn or error.
 	LogLevel slog.Level `env:"KURIR_LOG_LEVEL" envDefault:"info"`
 	// LogJSON writes the log as JSON lines.
@@ -66,6 +69,9 @@ type Config struct {
 	// Version is the version of the binary, for /healthz and the log.
 	Version string
 }
+
+// The bounds of KURIR_ACK_TIMEOUT: a slow network is no fault, and the page must be able to tell before an attempt ends.
+const minAckTimeout, maxAckTimeout = 5 * time.Second, 50 * time.Second
 
 // Waits are the limits of the outbox (of which FilesDir and Log are not taken) and of the browser sessions.
 type Waits struct {
@@ -96,6 +102,9 @@ func (c *Config) validate() error {
 	}
 	if c.MaxFileMB < 1 || c.MaxFileMB > 2000 {
 		return errors.New("KURIR_MAX_FILE_MB: must be from 1 to 2000 (WhatsApp takes documents up to 2 GB)")
+	}
+	if c.AckTimeout < minAckTimeout || c.AckTimeout > maxAckTimeout {
+		return fmt.Errorf("KURIR_ACK_TIMEOUT: must be from %s to %s (an attempt ends after a minute)", minAckTimeout, maxAckTimeout)
 	}
 	if _, err := time.LoadLocation(c.TimeZone); err != nil {
 		return fmt.Errorf("KURIR_TIME_ZONE: %w", err)
@@ -141,6 +150,15 @@ func (c *Config) profileDir(instance string) string {
 	return filepath.Join(c.Data, "profiles", instance)
 }
 func (c *Config) sandboxDir() string { return filepath.Join(c.Data, "sandbox") }
+
+// limits are those of the browser sessions.
+func (c *Config) limits() browser.Limits {
+	l := c.Waits.Browser
+	if l.Ack == 0 {
+		l.Ack = c.AckTimeout
+	}
+	return l
+}
 
 // Logger returns the log that the settings ask for, written to w.
 func (c *Config) Logger(w interface{ Write([]byte) (int, error) }) *slog.Logger {

@@ -66,8 +66,15 @@ func TestFaultsOfThePage(t *testing.T) {
 		w.once(customer, "gemuk")
 		w.says("WORKING", "")
 	})
-	w.run(t, "module missing", moduleMissing)
-	w.run(t, "module renamed that only reading needs", otherModuleMissing)
+	const sending = "WAWebSendMsgChatAction"
+	for page, args := range map[string]map[string]any{
+		"remove_module": {"module": sending},
+		"rename_module": {"module": sending, "to": sending + "V2"},
+		"remove_export": {"module": sending, "export": "addAndSendMsgToChat"},
+	} {
+		w.run(t, page, func(t *testing.T, w *ward) { cannotSend(t, w, page, args) })
+	}
+	w.run(t, "module missing that only reading needs", otherModuleMissing)
 	w.run(t, "_serialized renamed", serializedRenamed)
 	w.run(t, "device removed", deviceRemoved) // last: it is another link after it
 }
@@ -142,10 +149,11 @@ func (w *ward) build(page string, args map[string]any) (mend func()) {
 	}
 }
 
-// moduleMissing: nothing can be sent without it. The instance names the capability, the rest works.
-func moduleMissing(t *testing.T, w *ward) {
+// cannotSend: what sending needs is not where it was. The instance names what is missing, the rest works, and nothing
+// is tried.
+func cannotSend(t *testing.T, w *ward, page string, args map[string]any) {
 	customer := w.stranger()
-	mend := w.build("remove_module", map[string]any{"module": "WAWebSendMsgChatAction"})
+	mend := w.build(page, args)
 	s := w.says("DEGRADED", "this WhatsApp Web cannot send: missing: ")
 	if s.Capabilities["send_text"].OK || !s.Capabilities["chats"].OK || !s.Capabilities["state"].OK {
 		t.Errorf("capabilities %+v", s.Capabilities)
@@ -157,6 +165,7 @@ func moduleMissing(t *testing.T, w *ward) {
 	if m := w.message(id); m.State != "queued" || m.Attempts != 0 {
 		t.Errorf("%+v", m)
 	}
+	w.nothing(customer)
 	mend()
 	w.isSent(id)
 	w.once(customer, "menunggu versi baru")

@@ -17,6 +17,10 @@ type Config struct {
 	ExtraArgs   []string // further flags of Chromium, after kurir's own
 	Scripts     []string // sources that run at the start of each document, in this order
 
+	// RestrictedUntil is until when WhatsApp restricts this account, as Status.RestrictedUntil told before; zero: it
+	// does not. A time that is past means nothing.
+	RestrictedUntil time.Time
+
 	// OnEvent is called for each event, in order, from one goroutine. It may block for a while (events wait, the
 	// session goes on) but must not call Start, Stop, Restart or Logout: they wait for it. nil = nobody listens.
 	OnEvent func(Event)
@@ -39,7 +43,7 @@ func (c Config) launchOptions(who identity, onEvent func(frame)) launchOptions {
 // Limits are how long a session waits for what. A zero field is the default.
 type Limits struct {
 	Send      time.Duration // for the server's ack of a text, in all; a file gets more by its size. 60 s
-	Ack       time.Duration // on the wire without an ack, until the session says DEGRADED. 30 s
+	Ack       time.Duration // on the wire without an ack, until the session says DEGRADED and does something about it; then for each thing it does. 30 s
 	Grace     time.Duration // without a connection, until it says so. 4 s
 	Takeback  time.Duration // without a connection that WhatsApp has given to somebody else, until the page takes it back. 10 s
 	Heartbeat time.Duration // for the answer to a heartbeat; two without one: the page is frozen. 10 s

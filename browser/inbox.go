@@ -30,6 +30,8 @@ func (l *life) handle(m any) {
 			l.log.Warn("a send does not end; the page is loaded again", "message", m.message)
 			l.load()
 		}
+	case pending:
+		l.pending(m)
 	case wake:
 	case result:
 		if m.doc == l.doc { // else it is about a document that is gone
@@ -135,18 +137,18 @@ func (l *life) take(e bridgeEvent) error {
 			return err
 		}
 		if ack.Ack >= 1 {
-			l.unacked = ""
+			l.acked()
 		}
 		l.events.put(Event{Type: EventAck, Ack: &ack})
 	case "unacked":
 		var m struct {
-			ID string `json:"id"`
+			ID   string `json:"id"`
+			Chat string `json:"chat"`
 		}
 		if err := json.Unmarshal(e.Data, &m); err != nil {
 			return err
 		}
-		l.unacked = m.ID
-		l.log.Warn("WhatsApp does not acknowledge", "message", m.ID)
+		l.unacked(m.ID, m.Chat)
 	case "message":
 		var m Message
 		if err := json.Unmarshal(e.Data, &m); err != nil {
@@ -228,6 +230,10 @@ func (l *life) answer(r result) {
 			r.err = json.Unmarshal(data, &l.caps)
 		}
 		l.at["probe"] = time.Now().Add(l.timing.retry)
+	case "reach":
+		l.reached(data, r.err)
+	case "look":
+		r.err = l.looked(data, r.err)
 	case "unsaved":
 		if left, _ := r.value.(int); r.err == nil && left == 0 {
 			l.saved = true

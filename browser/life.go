@@ -31,7 +31,6 @@ type life struct {
 	crashes   []time.Time // of the renderer
 	begun     time.Time   // of this document
 	broken    time.Time   // since when there is no connection; zero: there is one
-	unacked   string      // id of a message that waits for WhatsApp's ack for too long; "" when acks come
 	takebacks []time.Time // when the page was loaded again because WhatsApp had ended its connection
 
 	busy map[string]bool      // calls of the machine's own that are under way, by name
@@ -91,7 +90,7 @@ func (l *life) launch(ctx context.Context) (err error) {
 	if l.leave, err = l.admit(); err != nil {
 		return err
 	}
-	l.set(func(st *Status) { st.State, st.Reason = StateStarting, "starting Chromium" })
+	l.set(func(st *Status) { st.State, st.Reason = StateStarting, l.why("starting Chromium") })
 	l.engine, err = l.open(ctx, func(s signal) { l.inbox.put(s) })
 	return err
 }
@@ -137,7 +136,7 @@ func (l *life) begin() {
 	l.doc = &document{engine: l.engine, ctx: ctx, end: end, tell: l.inbox.put}
 	l.setDocument(l.doc, errLost)
 	l.seq, l.page, l.caps, l.qrSeen, l.misses, l.pinged = 0, nil, nil, false, 0, 0
-	l.begun, l.broken, l.unacked = time.Now(), time.Time{}, ""
+	l.begun, l.broken = time.Now(), time.Time{}
 	l.setQR(QR{})
 	clear(l.busy)
 	clear(l.at)
@@ -194,12 +193,15 @@ func (l *life) due() {
 		l.takebacks = append(l.takebacks, now)
 		l.load()
 	}
+	if past("ack") {
+		l.stillUnacked()
+	}
 	if past("load") {
 		l.over(ending{reason: fmt.Sprintf("WhatsApp Web did not come up within %s", l.timing.load), failed: true})
 	}
 	if past("saveBy") {
 		// What Chromium closes in order it writes in order: the sure way, only slower.
-		l.over(ending{reason: "saving the link by closing Chromium"})
+		l.over(ending{reason: "saving the link by closing Chromium", planned: true})
 	}
 	if past("logout") || l.loggedOut {
 		l.over(ending{reason: "logged out", loggedOut: true})
@@ -211,7 +213,8 @@ func (l *life) due() {
 func (l *life) sleep() time.Duration {
 	next := time.Hour
 	for name, t := range l.at {
-		if name == "probe" || name == "save" { // only say how soon again; show asks
+		switch name {
+		case "probe", "save", "reachAt", "lookAt": // only say how soon again; show asks
 			continue
 		}
 		next = min(next, time.Until(t))

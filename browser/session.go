@@ -15,16 +15,18 @@ import (
 	"kurir/problem"
 )
 
-// Why the calls of a document ended; the caller sees SESSION_LOST.
+// Why the calls of a document ended; the caller sees SESSION_LOST, or for want of an ack what a passed deadline means.
 var (
 	errStopped = errors.New("the session was stopped")
 	errLost    = errors.New("the page or its Chromium is gone")
+	errUnacked = errors.New("WhatsApp's server did not acknowledge in time; the page was loaded again")
 )
 
 // timing holds the durations of the state machine, so that tests can have their own.
 type timing struct {
 	send       time.Duration // until the server's ack of a text; a file gets more by its size
 	ack        time.Duration // how long a message may be on the wire without an ack before the session is DEGRADED
+	reach      time.Duration // for WhatsApp's server to answer a question, and for a look at a message
 	takeback   time.Duration // without a connection on a page that does not look for one: it is loaded again
 	heartbeat  time.Duration // between two pings, and the time limit of each; two misses: frozen
 	load       time.Duration // until a document has told its first state
@@ -43,7 +45,7 @@ type timing struct {
 
 func defaultTiming() timing {
 	return timing{
-		send: 60 * time.Second, ack: 30 * time.Second, takeback: 10 * time.Second,
+		send: 60 * time.Second, ack: 30 * time.Second, reach: 6 * time.Second, takeback: 10 * time.Second,
 		heartbeat: 10 * time.Second, load: 90 * time.Second, grace: 4 * time.Second, settle: 20 * time.Second,
 		probe: 15 * time.Second, retry: 2 * time.Second, save: 100 * time.Millisecond, saveLimit: 20 * time.Second, crashes: 10 * time.Minute,
 		logout: 10 * time.Second, stable: 30 * time.Second, backoffMin: time.Second, backoffMax: time.Minute,
@@ -67,7 +69,7 @@ type Session struct {
 	doc    *document // where calls go; nil when there is nowhere
 	run    *run      // nil while stopped
 
-	restricted time.Time // WhatsApp restricts the account until then. Not kept over a Stop of kurir: the next first message brings it back
+	restricted time.Time // WhatsApp restricts the account until then
 }
 
 // document is one loaded document: calls into it end with its ctx.
@@ -85,7 +87,7 @@ func New(cfg Config) *Session {
 	}
 	s := &Session{
 		cfg: cfg, log: cfg.Log, timing: cfg.Limits.over(defaultTiming()), turn: make(chan struct{}, 1),
-		status: Status{State: StateStopped, Since: time.Now()},
+		status: Status{State: StateStopped, Since: time.Now()}, restricted: lasting(cfg.RestrictedUntil),
 	}
 	s.open = s.openTab
 	return s
@@ -244,6 +246,10 @@ func (r *run) set(change func(*Status)) {
 	before := r.status
 	change(&r.status)
 	r.status.Since = before.Since
+	r.status.RestrictedUntil = nil
+	if until := r.restricted; time.Now().Before(until) {
+		r.status.RestrictedUntil = &until
+	}
 	if reflect.DeepEqual(before, r.status) {
 		r.mu.Unlock()
 		return

@@ -2,6 +2,7 @@ package models
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 
@@ -97,6 +98,30 @@ func (db *DB) UpdateInstance(ctx context.Context, id string, columns map[string]
 	}
 	if err != nil {
 		return fmt.Errorf("update instance: %w", err)
+	}
+	return nil
+}
+
+// SetPacing stores the figures of an instance's pace; without Pacing.Set the defaults hold again. NOT_FOUND when there
+// is no such instance.
+func (db *DB) SetPacing(ctx context.Context, id string, p Pacing) error {
+	figures, err := json.Marshal(p)
+	if err != nil {
+		return fmt.Errorf("store the pace: %w", err)
+	}
+	err = db.write(ctx, func(s *session) error {
+		res, err := s.exec("UPDATE instances SET pacing = ?, updated_at = ? WHERE id = ?", string(figures), now(), id)
+		if err != nil {
+			return err
+		}
+		n, err := res.RowsAffected()
+		if err == nil && n == 0 {
+			err = problem.New(problem.NotFound, "instance "+id)
+		}
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("store the pace: %w", err)
 	}
 	return nil
 }

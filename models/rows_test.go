@@ -55,6 +55,15 @@ func TestInstances(t *testing.T) {
 		t.Errorf("updated: %+v, %v", got, err)
 	}
 	wantCode(t, db.UpdateInstance(ctx, "none", map[string]any{"wanted": true}), problem.NotFound)
+	for _, want := range []Pacing{{Set: true, GapMS: 500, Typing: true, QuietFrom: "22:00", QuietTo: "06:00"}, {Set: true}, {}} {
+		if err := db.SetPacing(ctx, in.ID, want); err != nil {
+			t.Fatal(err)
+		}
+		if got, err = db.Instance(ctx, in.ID); err != nil || got.Pacing != want {
+			t.Errorf("pacing %+v, want %+v, %v", got.Pacing, want, err)
+		}
+	}
+	wantCode(t, db.SetPacing(ctx, "none", Pacing{}), problem.NotFound)
 	enqueue(t, db, textTo(in.ID, "x"))
 	if err := db.DeleteInstance(ctx, in.ID); err != nil {
 		t.Fatal(err)

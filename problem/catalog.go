@@ -27,6 +27,12 @@ const (
 	URLUnreachable      Code = "URL_UNREACHABLE"
 	LimitInvalid        Code = "LIMIT_INVALID"
 	IdempotencyConflict Code = "IDEMPOTENCY_CONFLICT"
+	PriorityInvalid     Code = "PRIORITY_INVALID"
+	SendAtInvalid       Code = "SEND_AT_INVALID"
+	ExpiresInvalid      Code = "EXPIRES_INVALID"
+	BulkInvalid         Code = "BULK_INVALID"
+	Duplicate           Code = "DUPLICATE"
+	PacingInvalid       Code = "PACING_INVALID"
 	NotOnWhatsApp       Code = "NOT_ON_WHATSAPP"
 	InstanceNotReady    Code = "INSTANCE_NOT_READY"
 	InstanceExists      Code = "INSTANCE_EXISTS"
@@ -68,6 +74,12 @@ var Catalog = map[Code]Entry{
 	URLUnreachable:      {422, false, "The file could not be fetched from its address.", "File tidak dapat diambil dari alamatnya."},
 	LimitInvalid:        {422, false, "`limit` must be a whole number from 1 to 10000.", "`limit` harus bilangan bulat dari 1 sampai 10000."},
 	IdempotencyConflict: {409, false, "This idempotency key was used for another message. Use a new key for new content.", "Idempotency key ini sudah dipakai untuk pesan lain. Gunakan key baru."},
+	PriorityInvalid:     {422, false, "`priority` must be high, normal or low.", "`priority` harus high, normal, atau low."},
+	SendAtInvalid:       {422, false, "`send_at` must be a time within the next 366 days: 2026-12-01T08:00:00+07:00, 2026-12-01 08:00 WIB, or Unix seconds. Nothing was accepted.", "`send_at` harus waktu dalam 366 hari ke depan: 2026-12-01T08:00:00+07:00, 2026-12-01 08:00 WIB, atau detik Unix. Tidak ada yang diterima."},
+	ExpiresInvalid:      {422, false, "`expires_in` must be seconds or a duration such as 5m or 1h, `expires_at` a time to come; both after `send_at`, and one of them only. Nothing was accepted.", "`expires_in` harus detik atau durasi seperti 5m atau 1h, `expires_at` waktu yang akan datang; keduanya setelah `send_at`, dan hanya salah satu. Tidak ada yang diterima."},
+	BulkInvalid:         {422, false, "These messages cannot be accepted together. None was accepted; `data.items` says what is wrong with which.", "Pesan-pesan ini tidak dapat diterima bersama. Tidak ada yang diterima; `data.items` menunjukkan yang salah."},
+	Duplicate:           {422, false, "The same message to the same number stands in this request already.", "Pesan yang sama ke nomor yang sama sudah ada dalam permintaan ini."},
+	PacingInvalid:       {422, false, "`pacing` has a figure that is unknown or out of range.", "`pacing` berisi nilai yang tidak dikenal atau di luar batas."},
 	NotOnWhatsApp:       {422, false, "This number has no WhatsApp account.", "Nomor ini tidak terdaftar di WhatsApp."},
 	InstanceNotReady:    {503, true, "The instance is not ready. Open the console and check its state.", "Instance belum siap. Buka konsol dan periksa statusnya."},
 	InstanceExists:      {409, false, "An instance with this name or key exists.", "Instance dengan nama atau key ini sudah ada."},

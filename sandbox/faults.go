@@ -42,6 +42,7 @@ func PageFaults() map[string]string {
 		"memory":            "the page grows by args.mb",
 		"second_tab":        "a second page of the same profile takes over",
 		"remove_module":     "args.module is missing",
+		"rename_module":     "args.module is called args.to",
 		"remove_export":     "args.export of args.module is missing",
 		"rename_serialized": "_serialized of ids is called $1",
 	}

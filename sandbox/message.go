@@ -269,8 +269,31 @@ func (s *Server) act(actor *account, device string, a *messageActionArgs) error 
 		}
 		a.Chat = widOf(number)
 	}
+	if !s.world.mayAct(actor, a) {
+		return errorf(403, "not-authorized")
+	}
 	a.T = time.Now().Unix()
 	return s.commit(&event{Op: "action", T: a.T, Account: actor.Phone.Number, Device: device, Action: a})
+}
+
+// mayAct: a message is edited by who wrote it; for everybody it is revoked by who wrote it or, in a group, by an admin.
+// Who is not in a group has no business there. The caller holds Server.mu.
+func (w *world) mayAct(actor *account, a *messageActionArgs) bool {
+	admin := false
+	if g := w.group(a.Chat); g != nil {
+		me := g.member(actor.wid())
+		if me < 0 && !private(a.Action) {
+			return false
+		}
+		admin = me >= 0 && g.Participants[me].Admin
+	}
+	switch a.Action {
+	case "edit":
+		return a.Target.FromMe
+	case "revoke":
+		return a.Target.FromMe || admin
+	}
+	return true
 }
 
 // Act lets a phone edit, revoke or react to a message, or star or delete its own copy of it.

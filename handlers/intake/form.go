@@ -7,6 +7,7 @@ import (
 	"io"
 	"mime"
 	"mime/multipart"
+	"strconv"
 	"strings"
 )
 
@@ -44,28 +45,75 @@ func (p *parser) urlencoded(br *bufio.Reader) error {
 
 // formField reads one field of a form. rawPlus is called before a value in which a plus means a plus.
 func (p *parser) formField(name string, r io.Reader, rawPlus func()) error {
-	nested := false
-	if inner, ok := strings.CutPrefix(name, "params["); ok && strings.HasSuffix(inner, "]") {
-		name, nested = inner[:len(inner)-1], true
+	path, into := segments(name), &p.flat
+	if path[0] == "params" && len(path) > 1 {
+		path, into = path[1:], &p.nested
 	}
-	if name == "data" || name == "params" {
-		return p.jsonField(name == "params", r)
+	if len(path) == 1 && (path[0] == "data" || path[0] == "params") {
+		return p.jsonField(path[0] == "params", r)
 	}
-	field := fieldOf(name)
-	if field == unknown {
-		return nil
+	put, err := p.slot(into, path)
+	if err != nil || put == nil {
+		return err
 	}
-	if field == Body && p.file != nil {
+	if path[0] == fieldNames[Body] && p.file != nil {
 		rawPlus()
 		if err := p.takeFile("", newBase64Reader(r, false)); err != nil {
 			return err
 		}
-		p.set(nested, field, Value{Kind: String})
+		put(Value{Kind: String})
 		return nil
 	}
 	text, err := p.keep(r)
-	p.set(nested, field, Value{Kind: String, Text: strings.ToValidUTF8(text, "\uFFFD")})
+	put(Value{Kind: String, Text: strings.ToValidUTF8(text, "\uFFFD")})
 	return err
+}
+
+// segments splits a name as PHP writes it: messages[0][phone] → messages, 0, phone.
+func segments(name string) []string {
+	first, rest, ok := strings.Cut(name, "[")
+	if !ok || !strings.HasSuffix(rest, "]") {
+		return []string{name}
+	}
+	return append([]string{first}, strings.Split(rest[:len(rest)-1], "][")...)
+}
+
+// slot finds where the value of a field goes; nil: it is none of ours.
+func (p *parser) slot(into *Form, path []string) (put func(Value), err error) {
+	field := fieldOf(path[0])
+	switch {
+	case field == unknown:
+		return nil, nil
+	case len(path) == 1:
+		return func(v Value) { into.set(field, v) }, nil
+	case p.maxItems == 0:
+		if field == Phone || field == Messages {
+			return func(Value) { into.set(field, Value{Kind: Other}) }, nil
+		}
+		return nil, nil
+	case len(path) == 2 && field == Phone && isIndex(path[1]):
+		into.values[Phone] = Value{Kind: List}
+		return func(v Value) { into.phones = append(into.phones, v) }, p.room(len(into.phones))
+	case len(path) == 3 && field == Messages && fieldOf(path[2]) != unknown:
+		i, err := strconv.Atoi(path[1])
+		if err != nil || i < 0 || i > len(into.items) {
+			return nil, syntaxError("the indexes of `messages` must count from 0")
+		}
+		into.values[Messages] = Value{Kind: List}
+		if i == len(into.items) {
+			if err := p.room(i); err != nil {
+				return nil, err
+			}
+			into.items = append(into.items, Form{})
+		}
+		return func(v Value) { into.items[i].set(fieldOf(path[2]), v) }, nil
+	}
+	return nil, nil
+}
+
+// isIndex says whether brackets hold an index, or nothing.
+func isIndex(s string) bool {
+	return strings.Trim(s, "0123456789") == ""
 }
 
 // jsonField reads a form field that holds JSON; one that holds something else is not for us.
@@ -85,7 +133,7 @@ func (p *parser) jsonField(nested bool, r io.Reader) error {
 		return p.json(br)
 	}
 	p.nested = Form{}
-	if err := p.fields(&scanner{br}, true); err != nil {
+	if err := p.fields(&scanner{br}, &p.nested, params); err != nil {
 		return noEOF(err)
 	}
 	return nil

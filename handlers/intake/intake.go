@@ -2,13 +2,15 @@
 // it came in: flat JSON, JSON with "params", urlencoded or multipart fields, or a form field "data" that holds
 // the JSON.
 //
-// Invariant: the body is read once, as a stream, and what is kept in memory is bounded by Options.MaxText. The
-// one value that can be large, a file, passes through as an io.Reader, from wherever it stands in the body.
+// Invariant: the body is read once, as a stream, and what is kept in memory is bounded by Options.MaxText (MaxBulk and
+// MaxItems, where several messages may come in one request). The one value that can be large, a file, passes through as
+// an io.Reader, from wherever it stands in the body.
 package intake
 
 import (
 	"bufio"
 	"errors"
+	"fmt"
 	"io"
 	"mime"
 	"slices"
@@ -32,45 +34,39 @@ const (
 	Wait
 	IdempotencyKey
 	ID
+	Instance
+	Priority
+	SendAt
+	ExpiresIn
+	ExpiresAt
+	Messages // a list of objects with these fields; see Form.Items
 	fieldCount
-	unknown = fieldCount
+
+	unknown Field = -1
 )
 
+// fieldNames are the names that callers use.
+var fieldNames = [fieldCount]string{
+	Key: "key", Phone: "phone", Body: "body", Filename: "filename", Caption: "caption", URL: "url", Limit: "limit", Wait: "wait",
+	IdempotencyKey: "idempotency_key", ID: "id", Instance: "instance", Priority: "priority", SendAt: "send_at",
+	ExpiresIn: "expires_in", ExpiresAt: "expires_at", Messages: "messages",
+}
+
 func fieldOf(name string) Field {
-	switch name {
-	case "key":
-		return Key
-	case "phone":
-		return Phone
-	case "body":
-		return Body
-	case "filename":
-		return Filename
-	case "caption":
-		return Caption
-	case "url":
-		return URL
-	case "limit":
-		return Limit
-	case "wait":
-		return Wait
-	case "idempotency_key":
-		return IdempotencyKey
-	case "id":
-		return ID
-	}
-	return unknown
+	return Field(slices.Index(fieldNames[:], name))
 }
 
 // Kind is the JSON type a value came as. Values of forms are strings.
 type Kind uint8
 
-// The kinds of value. Null, objects and arrays count as Absent.
+// The kinds of value. Null counts as Absent.
 const (
 	Absent Kind = iota
 	String
 	Number // Text is the literal as it was written
 	Bool   // Text is true or false
+	Other  // an object or an array, which is not kept
+	List   // kept beside the values: Form.Phones, Form.Items
 )
 
 // Value is the value of a field.
@@ -80,7 +76,40 @@ type Value struct {
 }
 
 // Form is what a request says. The zero value says nothing.
-type Form struct{ values [fieldCount]Value }
+type Form struct {
+	values [fieldCount]Value
+	phones []Value
+	items  []Form
+}
+
+// Phones returns the elements of `phone` when it is a List, in their order; an element that is no number or text is
+// Absent or Other.
+func (f *Form) Phones() []Value { return f.phones }
+
+// Items returns the elements of `messages` when it is a List, in their order. Each says what it says itself.
+func (f *Form) Items() []Form { return f.items }
+
+// With returns f with what item says in place of what f says; neither's lists are in it.
+func (f *Form) With(item Form) Form {
+	out := Form{values: f.values}
+	out.values[Messages] = Value{}
+	if out.values[Phone].Kind == List {
+		out.values[Phone] = Value{}
+	}
+	for i, v := range item.values {
+		if v.Kind != Absent {
+			out.values[i] = v
+		}
+	}
+	return out
+}
+
+// WithPhone returns f with this phone; its lists are not in it.
+func (f *Form) WithPhone(phone Value) Form {
+	out := Form{values: f.values}
+	out.values[Phone], out.values[Messages] = phone, Value{}
+	return out
+}
 
 // Get returns a field as it came.
 func (f *Form) Get(name Field) Value { return f.values[name] }
@@ -98,6 +127,8 @@ type Options struct {
 	ContentType string // of the request; a hint, the body itself decides between JSON and form
 	MaxText     int64  // bytes of all fields that are kept; and of the whole body unless File is set
 	MaxTotal    int64  // bytes of the whole body when File is set
+	MaxItems    int    // elements of a list; 0: `phone` and `messages` may not be lists
+	MaxBulk     int64  // bytes in place of MaxText once a list has begun
 	// File, when set, receives the file: the decoded `body`, or the file part of a multipart body. form is
 	// what was read before it. It is called at most once and must read r to its end or return an error. name
 	// is the name of a file part, as it came.
@@ -105,14 +136,15 @@ type Options struct {
 }
 
 // Read reads a request. The errors are *problem.Error: BAD_REQUEST, BODY_TOO_LARGE (FILE_TOO_LARGE when a file
-// is expected), BAD_BASE64, and what File returned.
+// is expected), BULK_INVALID (too many elements), BAD_BASE64, and what File returned.
 func Read(body io.Reader, opt Options) (Form, error) {
 	limit, code, size := opt.MaxText, problem.BodyTooLarge, 4<<10
 	if opt.File != nil {
 		limit, code, size = opt.MaxTotal, problem.FileTooLarge, 64<<10
 	}
-	p := &parser{file: opt.File, text: opt.MaxText}
-	br := bufio.NewReaderSize(&limited{r: body, left: limit, code: code}, size)
+	whole := &limited{r: body, left: limit, code: code}
+	p := &parser{file: opt.File, text: opt.MaxText, whole: whole, maxItems: opt.MaxItems, extra: max(0, opt.MaxBulk-opt.MaxText)}
+	br := bufio.NewReaderSize(whole, size)
 	if err := p.read(br, opt.ContentType); err != nil {
 		return Form{}, asProblem(err)
 	}
@@ -123,10 +155,14 @@ func Read(body io.Reader, opt Options) (Form, error) {
 type parser struct {
 	file    func(Form, string, io.Reader) error
 	hasFile bool
-	text    int64 // bytes of text that may still be kept
+	text    int64    // bytes of text that may still be kept
+	whole   *limited // the body
+	extra   int64    // what a list adds to both; 0 when it was added
 	flat    Form
 	nested  Form // of "params"; it wins over flat
 	inForm  bool // the JSON stands in an urlencoded form
+
+	maxItems int
 }
 
 func (p *parser) read(br *bufio.Reader, contentType string) error {
@@ -154,19 +190,40 @@ func (p *parser) read(br *bufio.Reader, contentType string) error {
 func (p *parser) merged() Form {
 	f := p.flat
 	for i, v := range p.nested.values {
-		if v.Kind != Absent {
-			f.values[i] = v
+		if v.Kind == Absent {
+			continue
+		}
+		f.values[i] = v
+		switch Field(i) {
+		case Phone:
+			f.phones = p.nested.phones
+		case Messages:
+			f.items = p.nested.items
 		}
 	}
 	return f
 }
 
-func (p *parser) set(nested bool, field Field, v Value) {
-	if nested {
-		p.nested.values[field] = v
-	} else {
-		p.flat.values[field] = v
+// set writes a field. A list that stood there before is gone.
+func (f *Form) set(field Field, v Value) {
+	f.values[field] = v
+	switch field {
+	case Phone:
+		f.phones = nil
+	case Messages:
+		f.items = nil
 	}
+}
+
+// room says whether a list of n elements may have another, and makes room for the texts of one.
+func (p *parser) room(n int) error {
+	if n >= p.maxItems {
+		return problem.New(problem.BulkInvalid, fmt.Sprintf("at most %d in one request", p.maxItems))
+	}
+	p.text += p.extra
+	p.whole.left += p.extra
+	p.extra = 0
+	return nil
 }
 
 // keep reads a text of limited length into memory.

@@ -25,11 +25,8 @@ var smallText = Options{MaxText: 1 << 20}
 // texts lists the fields that say something.
 func texts(f Form) map[string]string {
 	out := map[string]string{}
-	for name, field := range map[string]Field{
-		"key": Key, "phone": Phone, "body": Body, "filename": Filename, "caption": Caption, "url": URL, "limit": Limit,
-		"wait": Wait, "idempotency_key": IdempotencyKey, "id": ID,
-	} {
-		if v := f.Get(field); v.Kind != Absent {
+	for i, name := range fieldNames {
+		if v := f.Get(Field(i)); v.Kind != Absent {
 			out[name] = v.Text
 		}
 	}
@@ -104,16 +101,69 @@ func mustJSON(s string) string {
 
 func TestKinds(t *testing.T) {
 	t.Parallel()
-	f, err := Read(strings.NewReader(`{"phone":6281234567890,"wait":true,"limit":"50","body":null,"url":["a"],"caption":{"a":1},"id":-1.5e+3,"key":false}`), smallText)
+	f, err := Read(strings.NewReader(`{"phone":6281234567890,"wait":true,"limit":"50","body":null,"url":["a"],"caption":{"a":1},"id":-1.5e+3,"key":false,"send_at":{},"priority":null}`), smallText)
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := [fieldCount]Value{Phone: {Number, "6281234567890"}, Wait: {Bool, "true"}, Limit: {String, "50"}, ID: {Number, "-1.5e+3"}, Key: {Bool, "false"}}
+	want := [fieldCount]Value{Phone: {Number, "6281234567890"}, Wait: {Bool, "true"}, Limit: {String, "50"}, ID: {Number, "-1.5e+3"}, Key: {Bool, "false"}, URL: {Kind: Other}, Caption: {Kind: Other}, SendAt: {Kind: Other}}
 	if d := cmp.Diff(want, f.values); d != "" {
 		t.Error(d)
 	}
 	if f.Text(Phone) != "6281234567890" || f.Text(Key) != "" || f.Text(Body) != "" {
 		t.Error("Text")
+	}
+}
+
+func TestLists(t *testing.T) {
+	t.Parallel()
+	opt := Options{MaxText: 200, MaxItems: 3, MaxBulk: 2000}
+	number := func(s string) Value { return Value{Number, s} }
+	text := func(s string) Value { return Value{String, s} }
+	item := func(phone, body string) Form {
+		return Form{values: [fieldCount]Value{Phone: text(phone), Body: text(body)}}
+	}
+	list, items := Value{Kind: List}, []Form{item("1", "a"), item("2", "b")}
+	long := strings.Repeat("a", 300)
+	for _, tt := range []struct {
+		name, body string
+		want       Form
+		code       problem.Code
+	}{
+		{name: "phones", body: `{"phone":["1",2,null],"key":"k"}`, want: Form{values: [fieldCount]Value{Key: text("k"), Phone: list}, phones: []Value{text("1"), number("2"), {}}}},
+		{name: "none", body: `{"phone":[],"messages":[ ]}`, want: Form{values: [fieldCount]Value{Phone: list, Messages: list}}},
+		{name: "messages", body: `{"messages":[{"phone":"1","body":"a"},{"body":"b","x":[1],"phone":"2"}]}`, want: Form{values: [fieldCount]Value{Messages: list}, items: items}},
+		{name: "messages in params", body: `{"params":{"messages":[{"phone":"1","body":"a"},{"body":"b","phone":"2"}]},"messages":[{}]}`, want: Form{values: [fieldCount]Value{Messages: list}, items: items}},
+		{name: "messages in a form", body: url.Values{"data": {`{"messages":[{"phone":"1","body":"a"},{"body":"b","phone":"2"}]}`}}.Encode(), want: Form{values: [fieldCount]Value{Messages: list}, items: items}},
+		{name: "PHP's http_build_query", body: "messages%5B0%5D%5Bphone%5D=1&messages%5B0%5D%5Bbody%5D=a&messages%5B1%5D%5Bphone%5D=2&messages%5B1%5D%5Bbody%5D=b", want: Form{values: [fieldCount]Value{Messages: list}, items: items}},
+		{name: "phones in a form", body: "phone[]=1&phone[]=2&key=k", want: Form{values: [fieldCount]Value{Key: text("k"), Phone: list}, phones: []Value{text("1"), text("2")}}},
+		{name: "PHP's phones", body: "params%5Bphone%5D%5B0%5D=1&params%5Bphone%5D%5B1%5D=2", want: Form{values: [fieldCount]Value{Phone: list}, phones: []Value{text("1"), text("2")}}},
+		{name: "one after a list", body: `{"phone":["1"],"phone":"2"}`, want: Form{values: [fieldCount]Value{Phone: text("2")}}},
+		{name: "no objects", body: `{"messages":[1,[{}]]}`, want: Form{values: [fieldCount]Value{Messages: list}, items: []Form{{}, {}}}},
+		{name: "four", body: `{"phone":[1,2,3,4]}`, code: problem.BulkInvalid},
+		{name: "four objects", body: `{"messages":[{},{},{},{}]}`, code: problem.BulkInvalid},
+		{name: "four in a form", body: "phone[]=1&phone[]=2&phone[]=3&phone[]=4", code: problem.BulkInvalid},
+		{name: "a hole", body: "messages[1][phone]=1", code: problem.BadRequest},
+		{name: "a lot for one", body: `{"body":"` + long + `"}`, code: problem.BodyTooLarge},
+		{name: "more room with a list", body: `{"messages":[{"body":"` + long + `"}]}`, want: Form{values: [fieldCount]Value{Messages: list}, items: []Form{{values: [fieldCount]Value{Body: text(long)}}}}},
+		{name: "a lot for all", body: `{"messages":[{"body":"` + strings.Repeat(long, 7) + `"}]}`, code: problem.BodyTooLarge},
+		{name: "cut off", body: `{"messages":[{"body":"a"},`, code: problem.BadRequest},
+	} {
+		got, err := Read(iotest.OneByteReader(strings.NewReader(tt.body)), opt)
+		if tt.code != "" && problem.CodeOf(err) != tt.code || tt.code == "" && err != nil {
+			t.Errorf("%s: %v, want %q", tt.name, err, tt.code)
+		}
+		if d := cmp.Diff(tt.want, got, formsCompared); d != "" {
+			t.Errorf("%s: %s", tt.name, d)
+		}
+	}
+	f, err := Read(strings.NewReader("phone[]=1&messages[0][phone]=2&key=k"), smallText)
+	if d := cmp.Diff(Form{values: [fieldCount]Value{Key: text("k"), Phone: {Kind: Other}, Messages: {Kind: Other}}}, f, formsCompared); err != nil || d != "" {
+		t.Errorf("where no list is taken: %v, %s", err, d)
+	}
+	outer := Form{values: [fieldCount]Value{Body: text("same"), Phone: list, Key: text("k")}, phones: []Value{text("1")}}
+	with := outer.With(Form{values: [fieldCount]Value{Phone: text("3"), Priority: text("high")}})
+	if d := cmp.Diff(Form{values: [fieldCount]Value{Body: text("same"), Phone: text("3"), Key: text("k"), Priority: text("high")}}, with, formsCompared); d != "" {
+		t.Error(d)
 	}
 }
 

@@ -20,7 +20,7 @@ type scanner struct{ br *bufio.Reader }
 // json reads an object with the fields, flat or in "params", and nothing after it.
 func (p *parser) json(br *bufio.Reader) error {
 	s := &scanner{br}
-	if err := p.fields(s, false); err != nil {
+	if err := p.fields(s, &p.flat, top); err != nil {
 		return noEOF(err)
 	}
 	if _, err := peekVisible(br); !errors.Is(err, io.EOF) {
@@ -40,28 +40,73 @@ func noEOF(err error) error {
 	return err
 }
 
-// fields reads one object's fields into the form.
-func (p *parser) fields(s *scanner, nested bool) error {
+// place is where an object with fields stands.
+type place int
+
+const (
+	top    place = iota
+	params       // in "params"
+	item         // in "messages"
+)
+
+// fields reads one object's fields into a form.
+func (p *parser) fields(s *scanner, into *Form, at place) error {
 	return s.object(func(name string) error {
 		c, err := peekVisible(s.br)
 		if err != nil {
 			return err
 		}
-		if name == "params" && !nested {
+		if name == "params" && at == top {
 			p.nested = Form{}
 			if c == '{' {
-				return p.fields(s, true)
+				return p.fields(s, &p.nested, params)
 			}
 			return s.skip(2)
 		}
 		field := fieldOf(name)
-		if field == unknown {
+		switch {
+		case field == unknown:
 			return s.skip(2)
+		case c == '[' && p.maxItems > 0 && at != item && field == Phone:
+			into.set(field, Value{Kind: List})
+			return s.array(func() error { return p.phoneElement(s, into) })
+		case c == '[' && p.maxItems > 0 && at != item && field == Messages:
+			into.set(field, Value{Kind: List})
+			return s.array(func() error { return p.itemElement(s, into) })
 		}
 		v, err := p.value(s, field, c)
-		p.set(nested, field, v)
+		into.set(field, v)
 		return err
 	}, p.keep)
+}
+
+func (p *parser) phoneElement(s *scanner, into *Form) error {
+	if err := p.room(len(into.phones)); err != nil {
+		return err
+	}
+	c, err := peekVisible(s.br)
+	if err != nil {
+		return err
+	}
+	v, err := p.value(s, Phone, c)
+	into.phones = append(into.phones, v)
+	return err
+}
+
+// itemElement reads one of `messages`. What is no object says nothing, and is missed when it is looked at.
+func (p *parser) itemElement(s *scanner, into *Form) error {
+	if err := p.room(len(into.items)); err != nil {
+		return err
+	}
+	c, err := peekVisible(s.br)
+	if err != nil {
+		return err
+	}
+	into.items = append(into.items, Form{})
+	if c != '{' {
+		return s.skip(3)
+	}
+	return p.fields(s, &into.items[len(into.items)-1], item)
 }
 
 // value reads the value of a field that begins with c. A file is handed over and leaves an empty string.
@@ -85,6 +130,9 @@ func (p *parser) value(s *scanner, field Field, c byte) (v Value, err error) {
 	case c == 't' || c == 'f':
 		v.Kind = Bool
 		v.Text, err = s.literal()
+	case c == '{' || c == '[':
+		v.Kind = Other
+		err = s.skip(2)
 	default:
 		err = s.skip(2)
 	}
@@ -158,7 +206,7 @@ func (s *scanner) skip(depth int) error {
 	case c == '{':
 		return s.object(func(string) error { return s.skip(depth + 1) }, discard)
 	case c == '[':
-		return s.array(depth)
+		return s.array(func() error { return s.skip(depth + 1) })
 	case c == '"':
 		_, err = s.str(discard)
 	case c == '-' || c >= '0' && c <= '9':
@@ -169,14 +217,15 @@ func (s *scanner) skip(depth int) error {
 	return err
 }
 
-func (s *scanner) array(depth int) error {
+// array reads an array; visit is called at each element and must read it.
+func (s *scanner) array(visit func() error) error {
 	_, _ = s.br.Discard(1)
 	if c, err := peekVisible(s.br); err != nil || c == ']' {
 		_, _ = s.br.Discard(1)
 		return err
 	}
 	for {
-		if err := s.skip(depth + 1); err != nil {
+		if err := visit(); err != nil {
 			return err
 		}
 		if more, err := s.comma(']'); err != nil || !more {

@@ -3,6 +3,7 @@
 // written and not answered is sent again by the page when it is connected again, also after a reload.
 
 import { define, R } from "../base/loader";
+import { initValue } from "../base/model";
 import { comms, ServerError } from "../comms";
 import { stepOf } from "../steps";
 import { lastRows, pendingRows } from "../store";
@@ -58,7 +59,7 @@ export async function sendPrepared(chat: any, data: any, mediaData: any): Promis
   expectStored(chat);
   await stepOf(data, "before_add");
   const msg = showNew(withRowId({ ...data, ack: ACK.CLOCK }));
-  msg._init("mediaData", mediaData);
+  initValue(msg, "mediaData", mediaData);
   msg.addChild("mediaData", mediaData);
   await stepOf(data, "after_add");
   try {
