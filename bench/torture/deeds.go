@@ -32,11 +32,11 @@ func deeds() []deed {
 	}
 }
 
-// How long kurir is left alone with what it has to notice itself: two heartbeats that were missed, an ack that does not
-// come and what is done about it. Its default waits, and some time to come back.
+// How long kurir is left alone with what it has to notice itself: two heartbeats of 10 s that were missed; an ack that
+// does not come in 8 s (see openHouse), and each thing that is done about it in turn.
 const (
 	frozenFor  = 35 * time.Second
-	unackedFor = 80 * time.Second
+	unackedFor = time.Minute
 )
 
 // leave has nothing else happen for a while, in one of two cases and only while there is much time left.
