@@ -99,7 +99,7 @@ export interface Requests {
   presence: { args: { state: "available" | "unavailable" } | { subscribe: string }; ok: Record<string, never> };
   /** Changes of a chat that WhatsApp syncs (kept: archive, pin, mute, unread, clear, delete; others are passed to the other devices only). */
   chat_action: { args: { chat: string; action: string; value?: unknown }; ok: Record<string, never> };
-  /** Edit, revoke, reaction: messages about a message. Star, unstar and delete change the own copy only. */
+  /** Edit, revoke, reaction: messages about a message. Star, unstar and delete change the own copy only. 403: an edit of what another wrote; a revocation of it, except by an admin. */
   message_action: { args: { chat: string; action: MessageAction; target: { id: string; from_me: boolean; author?: string }; id: string; text?: string }; ok: { t: number } };
   /** create, join (by code); members: query (pushes the chat), leave, invite_code; admins: add, remove, promote, demote, subject, description, reset_invite. Each change is pushed as "chat" to everybody concerned. */
   group: { args: { action: string; group?: string; subject?: string; participants?: string[]; code?: string }; ok: { group?: string; code?: string; participants?: { wid: string; code: number }[] } };
