@@ -21,6 +21,7 @@ import { isMigrated, readdress, setMigrated } from "./lid";
 import { historyWritten, onHistory, onMessage, onReceipt } from "./modules/receive";
 import { resendPending } from "./modules/send";
 import { wid } from "./modules/ids";
+import { nameSteps } from "./steps";
 import { destroyStorage, modelStorage, unlockMessages } from "./store";
 import type { Pushes } from "./wire";
 
@@ -181,6 +182,7 @@ export function pushesHandled(): Promise<unknown> {
 
 function enqueue(push: Push): void {
   if (push.op === "replaced") return onReplaced();
+  if (push.op === "steps") return nameSteps(push.args);
   queue = queue.then(() => handle(push)).then(() => (push.s ? got(push.s) : undefined)).catch(reportError);
 }
 
