@@ -33,6 +33,7 @@ func (s *Sessions) onEvent(id string, e browser.Event) {
 
 func (s *Sessions) onState(ctx context.Context, id string, st browser.Status) {
 	s.out.SetReady(id, st.CanSend)
+	s.keepRestriction(ctx, id, st.RestrictedUntil)
 	var change map[string]any
 	switch st.State {
 	case browser.StateWorking:
@@ -45,6 +46,31 @@ func (s *Sessions) onState(ctx context.Context, id string, st browser.Status) {
 	if err := s.db.UpdateInstance(ctx, id, change); err != nil {
 		s.log.Error("state is not stored", "instance", id, "err", err)
 	}
+}
+
+// keepRestriction stores until when WhatsApp restricts the account, so that kurir obeys it after a restart too.
+func (s *Sessions) keepRestriction(ctx context.Context, id string, until *time.Time) {
+	var now time.Time
+	if until != nil {
+		now = until.UTC().Round(0)
+	}
+	s.mu.Lock()
+	same := s.restricted[id].Equal(now)
+	s.mu.Unlock()
+	if same {
+		return
+	}
+	change := map[string]any{"restricted_until": nil}
+	if until != nil {
+		change["restricted_until"] = now
+	}
+	if err := s.db.UpdateInstance(ctx, id, change); err != nil {
+		s.log.Error("restriction is not stored", "instance", id, "err", err)
+		return // the next state tries again
+	}
+	s.mu.Lock()
+	s.restricted[id] = now
+	s.mu.Unlock()
 }
 
 // watchers are those who want to know which instances change. The zero value is ready.

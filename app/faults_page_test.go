@@ -2,6 +2,7 @@ package app_test
 
 import (
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -27,9 +28,20 @@ func TestFaultsOfThePage(t *testing.T) {
 		w.isSent(w.post(customer, "sesudah dimuat ulang"))
 		w.once(customer, "sesudah dimuat ulang")
 	})
-	for _, at := range []string{sandbox.BeforeWire, sandbox.BeforeAck} {
-		for _, what := range []string{"reload", "crash"} {
-			w.run(t, what+" "+at, func(t *testing.T, w *ward) { goneInTheMiddle(t, w, at, what) })
+	both := []string{sandbox.BeforeWire, sandbox.BeforeAck}
+	for _, c := range []struct {
+		what string
+		at   []string
+		do   func()
+	}{
+		{"reload", both, func() { w.pageFault("reload", nil) }},
+		{"crash", both, func() { w.pageFault("crash", nil) }},
+		{"Chromium killed", both, func() { killChromium(w.t, w.dir) }},
+		{"Chromium stopped", both[:1], func() { stopChromium(w.t, w.dir) }}, // seconds until it is noticed
+		{"renderer stopped", both[1:], func() { signalRenderers(w.t, w.dir, syscall.SIGSTOP) }},
+	} {
+		for _, at := range c.at {
+			w.run(t, c.what+" "+at, func(t *testing.T, w *ward) { goneInTheMiddle(t, w, at, c.do) })
 		}
 	}
 	w.run(t, "renderer killed", func(t *testing.T, w *ward) {
@@ -66,8 +78,15 @@ func TestFaultsOfThePage(t *testing.T) {
 		w.once(customer, "gemuk")
 		w.says("WORKING", "")
 	})
-	w.run(t, "module missing", moduleMissing)
-	w.run(t, "module renamed that only reading needs", otherModuleMissing)
+	const sending = "WAWebSendMsgChatAction"
+	for page, args := range map[string]map[string]any{
+		"remove_module": {"module": sending},
+		"rename_module": {"module": sending, "to": sending + "V2"},
+		"remove_export": {"module": sending, "export": "addAndSendMsgToChat"},
+	} {
+		w.run(t, page, func(t *testing.T, w *ward) { cannotSend(t, w, page, args) })
+	}
+	w.run(t, "module missing that only reading needs", otherModuleMissing)
 	w.run(t, "_serialized renamed", serializedRenamed)
 	w.run(t, "device removed", deviceRemoved) // last: it is another link after it
 }
@@ -103,7 +122,7 @@ func takenOver(t *testing.T, w *ward) {
 
 // goneInTheMiddle: the page goes away while WhatsApp's server holds a message. What the page had stored it sends again
 // by itself under the same id; a receiver who had it keeps one.
-func goneInTheMiddle(t *testing.T, w *ward, at, what string) {
+func goneInTheMiddle(t *testing.T, w *ward, at string, do func()) {
 	customer := w.stranger()
 	w.fault(sandbox.Fault{Name: sandbox.FaultHoldMessage, At: at, Number: customer, Count: 1})
 	id, behind := w.post(customer, "di tengah"), w.post(customer, "di belakang")
@@ -111,7 +130,7 @@ func goneInTheMiddle(t *testing.T, w *ward, at, what string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w.leaves(func() { w.pageFault(what, nil) })
+	w.leaves(do)
 	if m := w.message(id); m.State != "sending" {
 		t.Errorf("%+v before anybody knows", m)
 	}
@@ -142,10 +161,11 @@ func (w *ward) build(page string, args map[string]any) (mend func()) {
 	}
 }
 
-// moduleMissing: nothing can be sent without it. The instance names the capability, the rest works.
-func moduleMissing(t *testing.T, w *ward) {
+// cannotSend: what sending needs is not where it was. The instance names what is missing, the rest works, and nothing
+// is tried.
+func cannotSend(t *testing.T, w *ward, page string, args map[string]any) {
 	customer := w.stranger()
-	mend := w.build("remove_module", map[string]any{"module": "WAWebSendMsgChatAction"})
+	mend := w.build(page, args)
 	s := w.says("DEGRADED", "this WhatsApp Web cannot send: missing: ")
 	if s.Capabilities["send_text"].OK || !s.Capabilities["chats"].OK || !s.Capabilities["state"].OK {
 		t.Errorf("capabilities %+v", s.Capabilities)
@@ -157,6 +177,7 @@ func moduleMissing(t *testing.T, w *ward) {
 	if m := w.message(id); m.State != "queued" || m.Attempts != 0 {
 		t.Errorf("%+v", m)
 	}
+	w.nothing(customer)
 	mend()
 	w.isSent(id)
 	w.once(customer, "menunggu versi baru")

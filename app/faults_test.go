@@ -201,6 +201,8 @@ func TestFaultsOfASend(t *testing.T) {
 	w.run(t, "never acknowledged", neverAcknowledged)
 	w.run(t, "acknowledged late", acknowledgedLate)
 	w.run(t, "refused for good", refusedForGood)
+	w.run(t, "phone off", phoneOff)
+	w.run(t, "existence unanswered", existenceUnanswered)
 	w.run(t, "refused once", func(t *testing.T, w *ward) {
 		customer := w.stranger()
 		w.fault(sandbox.Fault{Name: sandbox.FaultSendError, Number: customer, Code: 503, Count: 1})
@@ -230,20 +232,18 @@ func neverAcknowledged(t *testing.T, w *ward) {
 		t.Errorf("%+v", m)
 	}
 	w.isSent(behind)
-	w.once(silent, "tanpa balasan")
+	w.kept(silent, "tanpa balasan")
 	w.once(customer, "di belakang")
 }
 
-// acknowledgedLate: after the attempt's limit, while kurir waits and looks.
+// acknowledgedLate: after the attempt's limit. TestAcksThatDoNotCome shows what kurir says and does meanwhile.
 func acknowledgedLate(t *testing.T, w *ward) {
 	customer := w.stranger()
 	w.fault(sandbox.Fault{Name: sandbox.FaultAckDelay, Number: customer, DelayMS: 4000, Count: 1})
 	id, behind := w.post(customer, "terlambat"), w.post(customer, "di belakang")
-	w.says("DEGRADED", "has not acknowledged")
-	w.says("WORKING", "")
 	w.isSent(id)
 	w.isSent(behind)
-	w.once(customer, "terlambat", "di belakang")
+	w.kept(customer, "terlambat", "di belakang")
 }
 
 func refusedForGood(t *testing.T, w *ward) {
@@ -254,6 +254,33 @@ func refusedForGood(t *testing.T, w *ward) {
 		}
 		w.nothing(number)
 	}
+}
+
+// phoneOff: WhatsApp has it and the receiver's phone does not: sent, and no more than that.
+func phoneOff(t *testing.T, w *ward) {
+	const off = "6281100000006"
+	id, customer := w.post(off, "nanti saja"), w.stranger()
+	behind := w.post(customer, "di belakang")
+	w.waitMessage(behind, "delivered") // receipts are told in the order of the messages
+	if m := w.message(id); m.State != "sent" {
+		t.Errorf("%+v", m)
+	}
+	w.says("WORKING", "")
+}
+
+// existenceUnanswered: WhatsApp does not say whether the number exists. That is not "not on WhatsApp", nothing goes out,
+// and the queue goes on.
+func existenceUnanswered(t *testing.T, w *ward) {
+	const mute = "6281100000007"
+	id, customer := w.post(mute, "ada orang?"), w.stranger()
+	behind := w.post(customer, "di belakang")
+	m := w.waitMessage(id, "failed", "unknown")
+	if m.State != "failed" || m.Code != "PAGE_TIMEOUT" || m.Attempts != 3 {
+		t.Errorf("%+v", m)
+	}
+	w.nothing(mute)
+	w.isSent(behind)
+	w.once(customer, "di belakang")
 }
 
 func uploadFails(t *testing.T, w *ward) {

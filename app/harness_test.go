@@ -39,6 +39,7 @@ type gateway struct {
 	app *app.App
 	url string
 	dir string
+	*diary
 }
 
 // openGateway starts an App in dir with a sandbox of its own. It is closed with the test.
@@ -54,11 +55,12 @@ func openGateway(t *testing.T, dir string, change ...func(*app.Config)) *gateway
 	for _, f := range change {
 		f(&cfg)
 	}
-	a, err := app.Open(t.Context(), cfg, testLog(t))
+	d := &diary{}
+	a, err := app.Open(t.Context(), cfg, slog.New(watchHandler{Handler: testLog(t).Handler(), diary: d}))
 	if err != nil {
 		t.Fatal(err)
 	}
-	g := &gateway{t: t, app: a, url: a.URL(), dir: dir}
+	g := &gateway{t: t, app: a, url: a.URL(), dir: dir, diary: d}
 	t.Cleanup(g.close)
 	return g
 }

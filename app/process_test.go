@@ -22,6 +22,12 @@ const helperEnv = "KURIR_TEST_HELPER"
 
 // runHelper is kurir in a process of its own: it prints its URL and runs until SIGTERM.
 func runHelper() int {
+	if size := os.Getenv(tmpfsEnv); size != "" {
+		if err := mountTmpfs(os.Getenv("KURIR_DATA"), size); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			return 1
+		}
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
 	defer stop()
 	cfg, err := app.LoadConfig(os.Environ())
@@ -51,8 +57,8 @@ type process struct {
 	cmd *exec.Cmd
 }
 
-// startProcess starts kurir on dir.
-func startProcess(t *testing.T, dir string, world *sandbox.Server) *process {
+// startProcess starts kurir on dir. change may change how.
+func startProcess(t *testing.T, dir string, world *sandbox.Server, change ...func(*exec.Cmd)) *process {
 	t.Helper()
 	exe, err := os.Executable()
 	if err != nil {
@@ -62,6 +68,9 @@ func startProcess(t *testing.T, dir string, world *sandbox.Server) *process {
 	cmd.Env = append(os.Environ(), helperEnv+"=serve", "KURIR_ADDR=127.0.0.1:0", "KURIR_DATA="+dir,
 		"KURIR_ADMIN_TOKEN="+adminToken, "KURIR_SANDBOX_CONTROL="+world.ControlURL())
 	cmd.Stderr = t.Output()
+	for _, f := range change {
+		f(cmd)
+	}
 	out, err := cmd.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)

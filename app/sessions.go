@@ -28,17 +28,20 @@ type Sessions struct {
 	scripts   []string
 	log       *slog.Logger
 	launches  chan struct{} // as many launches at once as there are cores
+	memory    *browser.Memory
 
-	mu       sync.Mutex
-	running  map[string]*browser.Session
-	watchers watchers
+	mu         sync.Mutex
+	running    map[string]*browser.Session
+	restricted map[string]time.Time // as stored, by instance
+	watchers   watchers
 }
 
 func newSessions(cfg Config, db *models.DB, out *outbox.Outbox, sim *simulator, binary string, scripts []string, log *slog.Logger) *Sessions {
 	return &Sessions{
 		cfg: cfg, db: db, out: out, simulator: sim, binary: binary, scripts: scripts, log: log,
 		launches: make(chan struct{}, runtime.NumCPU()),
-		running:  map[string]*browser.Session{},
+		memory:   &browser.Memory{Reserve: cfg.MemoryReserveMB * 1_000_000, Available: cfg.FreeMemory},
+		running:  map[string]*browser.Session{}, restricted: map[string]time.Time{},
 	}
 }
 
@@ -151,6 +154,9 @@ func (s *Sessions) Delete(ctx context.Context, id string) error {
 	if err := s.db.DeleteInstance(ctx, id); err != nil {
 		return err
 	}
+	s.mu.Lock()
+	delete(s.restricted, id)
+	s.mu.Unlock()
 	s.watchers.tell(id)
 	if err := os.RemoveAll(s.cfg.profileDir(id)); err != nil {
 		return fmt.Errorf("remove profile: %w", err)
@@ -253,10 +259,15 @@ func (s *Sessions) launch(ctx context.Context, in models.Instance) error {
 	if s.running[in.ID] != nil {
 		return s.running[in.ID].Start(ctx)
 	}
+	var restricted time.Time
+	if in.RestrictedUntil != nil {
+		restricted = *in.RestrictedUntil
+	}
+	s.restricted[in.ID] = restricted
 	session := browser.New(browser.Config{
 		Binary: s.binary, ProfileDir: s.cfg.profileDir(in.ID), URL: url, Language: in.Language, TimeZone: in.TimeZone,
-		ExtraArgs: args, Scripts: s.scripts, Launches: s.launches, Limits: s.cfg.Waits.Browser, Log: s.log.With("instance", in.ID),
-		OnEvent: func(e browser.Event) { s.onEvent(in.ID, e) },
+		ExtraArgs: args, Scripts: s.scripts, Launches: s.launches, Memory: s.memory, MemoryBudget: s.cfg.MemoryBudgetMB * 1_000_000, Limits: s.cfg.limits(), Log: s.log.With("instance", in.ID),
+		RestrictedUntil: restricted, OnEvent: func(e browser.Event) { s.onEvent(in.ID, e) },
 	})
 	s.out.Attach(in.ID, session, paceOf(in))
 	if err := session.Start(ctx); err != nil {

@@ -25,13 +25,16 @@ func (l *life) show() {
 	now := time.Now()
 	until := l.restrictedUntil()
 	state, reason := l.derive(now)
+	if state == StateStarting || state == StateSyncing {
+		reason = l.why(reason)
+	}
 	l.set(func(st *Status) {
 		st.State, st.Reason, st.Until = state, reason, nil
 		if state == StateRestricted {
 			st.Until = &until
 		}
 		st.CanSend = state == StateWorking || state == StateRestricted ||
-			state == StateDegraded && l.unacked != "" && l.broken.IsZero() && l.canSend()
+			state == StateDegraded && l.overdue.id != "" && !l.overdue.paused() && l.outgrown == 0 && l.broken.IsZero() && l.canSend()
 		p := l.page
 		if p == nil {
 			return
@@ -81,6 +84,8 @@ func (l *life) disconnected(now time.Time) (State, string) {
 	if l.broken.IsZero() {
 		l.broken = now
 	}
+	l.overdue.waiting = ""
+	delete(l.at, "ack") // a message without a connection waits for that; its time begins anew
 	if _, set := l.at["takeback"]; !set && l.replaced() {
 		l.at["takeback"] = now.Add(l.takebackIn(now))
 	}
@@ -138,13 +143,21 @@ func (l *life) connected(now time.Time) (State, string) {
 		}
 		return StateDegraded, "this WhatsApp Web cannot send: " + l.caps[capabilitySend].Detail
 	}
+	l.watchMemory(now)
+	if l.overdue.paused() {
+		l.awaitAck(now)
+		return StateDegraded, l.overdue.reason(l.timing.ack)
+	}
+	if l.outgrown > 0 {
+		return l.recycle(now)
+	}
 	if until := l.restrictedUntil(); now.Before(until) {
 		l.at["show"] = until
 		return StateRestricted, "WhatsApp lets this number write only to people it has a conversation with, until " +
 			until.UTC().Format("2006-01-02 15:04:05 UTC") + "; first messages wait"
 	}
-	if l.unacked != "" {
-		return StateDegraded, "WhatsApp has not acknowledged a message for " + l.timing.ack.String() + "; the queue waits for it"
+	if l.overdue.id != "" {
+		return StateDegraded, l.overdue.reason(l.timing.ack)
 	}
 	return StateWorking, ""
 }

@@ -15,24 +15,27 @@ type life struct {
 	inbox  *queue[any] // signal or result
 	calls  sync.WaitGroup
 	leave  func() // gives the place among the starting sessions back; nil when given
+	settle func() // says that Chromium has taken its memory; nil when said
 
-	doc    *document
-	seq    int        // of the last event of this document
-	page   *pageState // the last state of this document; nil until there is one
-	caps   map[string]Capability
-	qrSeen bool // this document has shown a linking code
+	doc       *document
+	seq       int        // of the last event of this document
+	page      *pageState // the last state of this document; nil until there is one
+	caps      map[string]Capability
+	elsewhere bool // this document is not WhatsApp's
+	qrSeen    bool // this document has shown a linking code
 
-	unlinked  bool   // this Chromium has seen the page without a link, so a link that appears is fresh
-	saved     bool   // the link is on disk
-	logoutWhy string // the page said that it was logged out
-	loggedOut bool
-	misses    int         // heartbeats in a row without an answer
-	pinged    int         // seq as the page said at the heartbeat before
-	crashes   []time.Time // of the renderer
-	begun     time.Time   // of this document
-	broken    time.Time   // since when there is no connection; zero: there is one
-	unacked   string      // id of a message that waits for WhatsApp's ack for too long; "" when acks come
-	takebacks []time.Time // when the page was loaded again because WhatsApp had ended its connection
+	unlinked   bool   // this Chromium has seen the page without a link, so a link that appears is fresh
+	saved      bool   // the link is on disk
+	logoutWhy  string // the page said that it was logged out
+	loggedOut  bool
+	bridgeless bool        // the page was loaded again because it had no bridge, and has told nothing since
+	misses     int         // heartbeats in a row without an answer
+	pinged     int         // seq as the page said at the heartbeat before
+	crashes    []time.Time // of the renderer
+	begun      time.Time   // of this document
+	broken     time.Time   // since when there is no connection; zero: there is one
+	outgrown   int64       // how many bytes Chromium holds, when it has outgrown its budget
+	takebacks  []time.Time // when the page was loaded again because WhatsApp had ended its connection
 
 	busy map[string]bool      // calls of the machine's own that are under way, by name
 	at   map[string]time.Time // deadlines by name; see due
@@ -91,7 +94,10 @@ func (l *life) launch(ctx context.Context) (err error) {
 	if l.leave, err = l.admit(); err != nil {
 		return err
 	}
-	l.set(func(st *Status) { st.State, st.Reason = StateStarting, "starting Chromium" })
+	if l.settle, err = l.cfg.Memory.enter(); err != nil {
+		return err
+	}
+	l.set(func(st *Status) { st.State, st.Reason = StateStarting, l.why("starting Chromium") })
 	l.engine, err = l.open(ctx, func(s signal) { l.inbox.put(s) })
 	return err
 }
@@ -101,6 +107,10 @@ func (l *life) admitted() {
 	if l.leave != nil {
 		l.leave()
 		l.leave = nil
+	}
+	if l.settle != nil {
+		l.settle()
+		l.settle = nil
 	}
 }
 
@@ -137,7 +147,8 @@ func (l *life) begin() {
 	l.doc = &document{engine: l.engine, ctx: ctx, end: end, tell: l.inbox.put}
 	l.setDocument(l.doc, errLost)
 	l.seq, l.page, l.caps, l.qrSeen, l.misses, l.pinged = 0, nil, nil, false, 0, 0
-	l.begun, l.broken, l.unacked = time.Now(), time.Time{}, ""
+	l.elsewhere = false
+	l.begun, l.broken = time.Now(), time.Time{}
 	l.setQR(QR{})
 	clear(l.busy)
 	clear(l.at)
@@ -194,12 +205,18 @@ func (l *life) due() {
 		l.takebacks = append(l.takebacks, now)
 		l.load()
 	}
+	if past("memory") {
+		l.do("memory", l.timing.heartbeat, func(ctx context.Context) (any, error) { return l.engine.memory(ctx) })
+	}
+	if past("ack") {
+		l.stillUnacked()
+	}
 	if past("load") {
 		l.over(ending{reason: fmt.Sprintf("WhatsApp Web did not come up within %s", l.timing.load), failed: true})
 	}
 	if past("saveBy") {
 		// What Chromium closes in order it writes in order: the sure way, only slower.
-		l.over(ending{reason: "saving the link by closing Chromium"})
+		l.over(ending{reason: "saving the link by closing Chromium", planned: true})
 	}
 	if past("logout") || l.loggedOut {
 		l.over(ending{reason: "logged out", loggedOut: true})
@@ -211,7 +228,8 @@ func (l *life) due() {
 func (l *life) sleep() time.Duration {
 	next := time.Hour
 	for name, t := range l.at {
-		if name == "probe" || name == "save" { // only say how soon again; show asks
+		switch name {
+		case "probe", "save", "reachAt", "lookAt": // only say how soon again; show asks
 			continue
 		}
 		next = min(next, time.Until(t))

@@ -13,6 +13,10 @@ type run struct {
 	profile *profile // nil until its lock was taken
 	events  *queue[Event]
 
+	// The owner's, over the lives of several Chromiums.
+	overdue  overdue
+	recycled time.Time // when Chromium was restarted for its memory last
+
 	stop    chan struct{}   // closed by Stop
 	stopBy  context.Context //nolint:containedctx // set before stop is closed: the limit for an orderly end
 	stopErr error           // set before done is closed
@@ -23,6 +27,7 @@ type run struct {
 type ending struct {
 	reason    string // for people
 	failed    bool   // it never got to a page: FAILED while waiting for the next attempt
+	planned   bool   // kurir ended it for a reason of its own: no failure, the next one comes at once
 	loggedOut bool   // stay down until somebody starts the session again
 }
 
@@ -38,6 +43,12 @@ func (r *run) loop() {
 		if time.Since(begun) > r.timing.stable {
 			failures = 0
 		}
+		if end.planned {
+			r.log.Info("Chromium is started again", "reason", end.reason)
+			r.setQR(QR{})
+			r.set(func(st *Status) { st.State, st.Reason, st.CanSend = StateStarting, end.reason, false })
+			continue
+		}
 		failures++
 		state := StateStarting
 		if end.failed || failures > 2 {
@@ -45,7 +56,7 @@ func (r *run) loop() {
 		}
 		r.log.Warn("the session's Chromium is lost", "reason", end.reason, "failures", failures)
 		r.setQR(QR{})
-		r.set(func(st *Status) { st.State, st.Reason = state, end.reason })
+		r.set(func(st *Status) { st.State, st.Reason, st.CanSend = state, end.reason, false })
 		r.pause(r.backoff(failures))
 	}
 	if !r.stopped() { // logged out: nothing runs, and nothing will by itself

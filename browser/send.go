@@ -41,11 +41,15 @@ type request struct {
 func (s *Session) call(ctx context.Context, r request) (json.RawMessage, error) {
 	s.mu.Lock()
 	state, reason, doc := s.status.State, s.status.Reason, s.doc
-	fit := slices.Contains(r.in, state) || r.in == nil && s.status.CanSend
+	fit := doc != nil && (slices.Contains(r.in, state) || r.in == nil && s.status.CanSend)
+	if fit {
+		doc.active++
+	}
 	s.mu.Unlock()
-	if doc == nil || !fit {
+	if !fit {
 		return nil, notReady(state, reason)
 	}
+	defer s.ended(doc)
 	ctx, cancel := context.WithTimeout(ctx, r.limit)
 	defer cancel()
 	defer context.AfterFunc(doc.ctx, cancel)() //nolint:contextcheck // the call ends with the document, too
@@ -73,11 +77,24 @@ func (s *Session) call(ctx context.Context, r request) (json.RawMessage, error) 
 	return nil, r.failure(ctx, doc, err)
 }
 
+// ended takes note that a call into doc is over.
+func (s *Session) ended(doc *document) {
+	s.mu.Lock()
+	doc.active--
+	last := doc.retiring && doc.active == 0
+	s.mu.Unlock()
+	if last {
+		doc.tell(wake{})
+	}
+}
+
 // failure names the error of a call that brought no answer.
 func (r request) failure(ctx context.Context, doc *document, err error) error {
 	switch {
 	case errors.Is(err, errNoBridge):
 		return problem.Wrap(problem.InstanceNotReady, "WhatsApp Web is loading", err)
+	case errors.Is(context.Cause(doc.ctx), errUnacked): //nolint:contextcheck // as below
+		return problem.Wrap(r.late, errUnacked.Error(), err)
 	case doc.ctx.Err() != nil:
 		return problem.Wrap(problem.SessionLost, context.Cause(doc.ctx).Error(), err) //nolint:contextcheck // why the document ended
 	case errors.Is(err, errDocument), errors.Is(err, errPipeClosed), errors.Is(err, io.EOF):
@@ -117,11 +134,21 @@ func (s *Session) restrict(p *problem.Error) {
 	}
 	s.mu.Lock()
 	doc := s.doc
-	s.restricted = p.Until
+	s.restricted = lasting(p.Until)
 	s.mu.Unlock()
 	if doc != nil {
 		doc.tell(wake{})
 	}
+}
+
+// lasting is a wall-clock time as one that the machine's clock does not move any more: it ends after as long as it is
+// from now, whatever the clock is set to meanwhile.
+func lasting(t time.Time) time.Time {
+	if t.IsZero() {
+		return t
+	}
+	now := time.Now()
+	return now.Add(t.Sub(now))
 }
 
 func (s *Session) forgetRestriction() {
@@ -191,7 +218,16 @@ func (s *Session) Send(ctx context.Context, m Outgoing) (Sent, error) {
 
 // Lookup asks the page which of the message ids it has in chat. Errors are *problem.Error.
 func (s *Session) Lookup(ctx context.Context, chat string, ids []string) (map[string]Presence, error) {
-	return decode[map[string]Presence](ctx, s, reading("lookup", map[string]any{"chat": chat, "ids": ids}))
+	s.mu.Lock()
+	doc := s.doc
+	s.mu.Unlock()
+	found, err := decode[map[string]Presence](ctx, s, reading("lookup", map[string]any{"chat": chat, "ids": ids}))
+	for id, p := range found {
+		if doc != nil && p.Found == FoundPresent && p.Ack == 0 {
+			doc.tell(pending{doc: doc, id: id, chat: chat})
+		}
+	}
+	return found, err
 }
 
 // Chats returns the newest chats, at most limit. Errors are *problem.Error.

@@ -15,22 +15,26 @@ import (
 	"kurir/problem"
 )
 
-// Why the calls of a document ended; the caller sees SESSION_LOST.
+// Why the calls of a document ended; the caller sees SESSION_LOST, or for want of an ack what a passed deadline means.
 var (
 	errStopped = errors.New("the session was stopped")
 	errLost    = errors.New("the page or its Chromium is gone")
+	errUnacked = errors.New("WhatsApp's server did not acknowledge in time; the page was loaded again")
 )
 
 // timing holds the durations of the state machine, so that tests can have their own.
 type timing struct {
 	send       time.Duration // until the server's ack of a text; a file gets more by its size
 	ack        time.Duration // how long a message may be on the wire without an ack before the session is DEGRADED
+	reach      time.Duration // for WhatsApp's server to answer a question, and for a look at a message
 	takeback   time.Duration // without a connection on a page that does not look for one: it is loaded again
 	heartbeat  time.Duration // between two pings, and the time limit of each; two misses: frozen
 	load       time.Duration // until a document has told its first state
 	grace      time.Duration // how long a session may be without a connection and still be WORKING
 	settle     time.Duration // how long after a start it may be without one and still be SYNCING
 	probe      time.Duration // of one probe, which waits for wa-js
+	memory     time.Duration // between two looks at Chromium's memory
+	recycle    time.Duration // a Chromium that has outgrown its budget is restarted for that once within
 	retry      time.Duration // between two attempts at something that failed inside the page
 	save       time.Duration // between two looks whether the link is on disk
 	saveLimit  time.Duration // then Chromium is closed and started again: what it closes, it writes
@@ -43,9 +47,9 @@ type timing struct {
 
 func defaultTiming() timing {
 	return timing{
-		send: 60 * time.Second, ack: 30 * time.Second, takeback: 10 * time.Second,
+		send: 60 * time.Second, ack: 30 * time.Second, reach: 6 * time.Second, takeback: 10 * time.Second,
 		heartbeat: 10 * time.Second, load: 90 * time.Second, grace: 4 * time.Second, settle: 20 * time.Second,
-		probe: 15 * time.Second, retry: 2 * time.Second, save: 100 * time.Millisecond, saveLimit: 20 * time.Second, crashes: 10 * time.Minute,
+		probe: 15 * time.Second, memory: 30 * time.Second, recycle: 10 * time.Minute, retry: 2 * time.Second, save: 100 * time.Millisecond, saveLimit: 20 * time.Second, crashes: 10 * time.Minute,
 		logout: 10 * time.Second, stable: 30 * time.Second, backoffMin: time.Second, backoffMax: time.Minute,
 	}
 }
@@ -67,7 +71,7 @@ type Session struct {
 	doc    *document // where calls go; nil when there is nowhere
 	run    *run      // nil while stopped
 
-	restricted time.Time // WhatsApp restricts the account until then. Not kept over a Stop of kurir: the next first message brings it back
+	restricted time.Time // WhatsApp restricts the account until then
 }
 
 // document is one loaded document: calls into it end with its ctx.
@@ -76,6 +80,9 @@ type document struct {
 	ctx    context.Context //nolint:containedctx // it is the document's life
 	end    context.CancelCauseFunc
 	tell   func(any) // puts a message into the inbox of the document's life
+
+	active   int  // calls under way in it; guarded by Session.mu
+	retiring bool // the end of the last one is waited for; guarded by Session.mu
 }
 
 // New returns a stopped session. It touches nothing: no file, no process.
@@ -85,7 +92,7 @@ func New(cfg Config) *Session {
 	}
 	s := &Session{
 		cfg: cfg, log: cfg.Log, timing: cfg.Limits.over(defaultTiming()), turn: make(chan struct{}, 1),
-		status: Status{State: StateStopped, Since: time.Now()},
+		status: Status{State: StateStopped, Since: time.Now()}, restricted: lasting(cfg.RestrictedUntil),
 	}
 	s.open = s.openTab
 	return s
@@ -215,7 +222,11 @@ func (s *Session) start(ctx context.Context) error {
 	s.mu.Lock()
 	s.run = r
 	s.mu.Unlock()
-	r.set(func(st *Status) { *st = Status{State: StateStarting, Reason: "starting Chromium"} })
+	first := Status{State: StateStarting, Reason: "starting Chromium"}
+	if err := s.cfg.Memory.look(); err != nil {
+		first = Status{State: StateFailed, Reason: err.Error()} // so that who starts it is told at once; the run tries again
+	}
+	r.set(func(st *Status) { *st = first })
 	go r.deliver()
 	go r.loop() //nolint:contextcheck // the session outlives the request that started it
 	return nil
@@ -244,6 +255,10 @@ func (r *run) set(change func(*Status)) {
 	before := r.status
 	change(&r.status)
 	r.status.Since = before.Since
+	r.status.RestrictedUntil = nil
+	if until := r.restricted; time.Now().Before(until) {
+		r.status.RestrictedUntil = &until
+	}
 	if reflect.DeepEqual(before, r.status) {
 		r.mu.Unlock()
 		return

@@ -33,8 +33,12 @@ type Status struct {
 	Since  time.Time `json:"since"`
 	// Until is when the state ends by itself, where that is known: of RESTRICTED.
 	Until *time.Time `json:"until,omitempty"`
+	// RestrictedUntil is until when WhatsApp's restriction lasts, in every state; nil when there is none. It is the
+	// account's, not the session's: whoever keeps sessions keeps it, and gives it back in Config.
+	RestrictedUntil *time.Time `json:"-"`
 	// CanSend says that Send is of use in this state. RESTRICTED sends to chats that WhatsApp's restriction leaves
-	// alone; a session that is DEGRADED only for want of acks takes the next message, which tells whether they are back.
+	// alone; a session that is DEGRADED for want of an ack takes the next message when nothing has helped that one, and
+	// the next one tells whether acks are back.
 	CanSend   bool   `json:"-"`
 	Phone     string `json:"phone,omitempty"` // own number, digits; empty while not linked
 	LID       string `json:"lid,omitempty"`

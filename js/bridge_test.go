@@ -40,6 +40,7 @@ func TestBridge(t *testing.T) {
 	p.run(t, "lists", func(t *testing.T) { lists(t, p) })
 	p.run(t, "incoming", func(t *testing.T) { incoming(t, s, p) })
 	p.run(t, "group and lid", func(t *testing.T) { groupAndLID(t, s, p, st.LID) })
+	p.run(t, "reach", func(t *testing.T) { reach(t, s, p) })
 	p.run(t, "dropped connection", func(t *testing.T) { dropped(t, s, p) })
 	p.run(t, "lookup", func(t *testing.T) { lookup(t, p) })
 	p.run(t, "door", func(t *testing.T) { door(t, p) })
@@ -348,6 +349,9 @@ func dropped(t *testing.T, s *sandbox.Server, p *page) {
 	p.wait("the stream is down", func(e event) bool {
 		return e.Seq > seq && e.Type == "state" && strings.Contains(string(e.Data), `"stream":"DISCONNECTED"`)
 	})
+	if r := must[reached](p, "reach", nil); r.Answered || r.Stream != "DISCONNECTED" {
+		t.Errorf("reach without a connection: %+v", r)
+	}
 	args := m{"id": newID(), "chat": peer + "@c.us", "kind": "text", "body": "x", "timeout_ms": 300}
 	if _, fail := call[browser.Sent](p, "send", args); fail == nil || fail.Code != "INSTANCE_NOT_READY" {
 		t.Errorf("a send without a connection: %+v, want INSTANCE_NOT_READY", fail)

@@ -20,8 +20,8 @@ const promoteDue = `UPDATE messages SET state = 'queued' WHERE seq IN
 const expireDue = `UPDATE messages SET state = 'expired', code = ?, detail = '', ended_at = ?, file_path = ''
 	WHERE seq = ? AND state IN ('queued', 'scheduled') RETURNING ` + messageColumns
 
-// Due is what the clock has moved on.
-type Due struct {
+// Moved is what the clock has moved on.
+type Moved struct {
 	Queued  []Message // their time has come
 	Expired []Message // their time is over
 	Files   []string  // Message.FilePath of the expired rows, which have let go of them; same order
@@ -30,17 +30,17 @@ type Due struct {
 
 // Due queues the scheduled rows of all instances whose time has come, and expires those that wait and whose time is
 // over. It writes nothing when there are none.
-func (db *DB) Due(ctx context.Context) (Due, error) {
+func (db *DB) Due(ctx context.Context) (Moved, error) {
 	at := now()
 	var any bool
 	err := db.reader(ctx).Raw(`SELECT EXISTS (SELECT 1 FROM messages WHERE state = 'scheduled' AND not_before <= ?)
 		OR EXISTS (SELECT 1 FROM messages WHERE expires_at IS NOT NULL AND state IN ('queued', 'scheduled') AND expires_at <= ?)`, at, at).Scan(&any).Error
 	if err != nil || !any {
-		return Due{}, notFound(err, "messages that are due")
+		return Moved{}, notFound(err, "messages that are due")
 	}
-	var d Due
+	var d Moved
 	err = db.write(ctx, func(s *session) (err error) {
-		d = Due{}
+		d = Moved{}
 		if err := d.expire(s, at); err != nil {
 			return err
 		}
@@ -49,12 +49,12 @@ func (db *DB) Due(ctx context.Context) (Due, error) {
 		return err
 	})
 	if err != nil {
-		return Due{}, fmt.Errorf("move messages that are due: %w", err)
+		return Moved{}, fmt.Errorf("move messages that are due: %w", err)
 	}
 	return d, nil
 }
 
-func (d *Due) expire(s *session, at time.Time) error {
+func (d *Moved) expire(s *session, at time.Time) error {
 	old, err := scanMessages(s, "SELECT "+messageColumns+` FROM messages WHERE expires_at IS NOT NULL AND state IN ('queued', 'scheduled')
 		AND expires_at <= ? ORDER BY expires_at LIMIT ?`, at, maxDue)
 	if err != nil {

@@ -1,7 +1,15 @@
 // Package outbox sends what was accepted: one dispatcher per instance takes the rows of models.Message one by one.
 //
 // Invariant: per instance one message is in flight, in strict order of acceptance within a priority, a retry
-// included. (One exception: while WhatsApp restricts the number, first messages wait and the rest passes them.) A message is never sent twice, and nothing is claimed that is not known.
+// included. A message is never sent twice, and nothing is claimed that is not known. Every message ends as sent, failed,
+// expired, cancelled or unknown, with a code and a time.
+//
+// Two kinds of message leave out of that order. First messages wait while WhatsApp (RESTRICTED) or the pace
+// (FIRST_CONTACT_LIMIT) lets none go, and the rest passes them. And one whose outcome stayed unknown does not hold the
+// queue: should it turn out later that it had not left, it goes out then.
+//
+// dispatcher is the loop, attempt one send, resolve an outcome that is not known, reconsider an unknown message, pace
+// when the next one may leave, sweep what the clock asks for, depth how many wait.
 //
 // # How it never sends twice
 //
@@ -15,6 +23,10 @@
 //   - present with an ack below 0: WhatsApp refused it. It is tried again like any refused message.
 //   - absent: it has not left and will not. It goes out again, from the head, with the same id.
 //   - unknown: the page could not tell. After a few looks the row is `unknown`.
+//
+// An unknown row is looked up again: as soon as the page has come back, and then ever more seldom for a week
+// (Config.LookAgain, LookFor). The same answers decide. Apart from that only a person sends it again
+// (models.DB.Resend), and that too under its id.
 //
 // An ack is WhatsApp's own word and settles a row in whatever state it is.
 //

@@ -2,6 +2,7 @@ package sandbox
 
 import (
 	"encoding/json"
+	"errors"
 	"maps"
 	"slices"
 	"strings"
@@ -213,6 +214,49 @@ func TestEditAndRevoke(t *testing.T) {
 	}
 	p.do("message_action", messageActionArgs{Chat: m.Chat, Action: "revoke", Target: messageTarget{ID: m.ID, FromMe: true}, ID: NewMessageID()}, nil)
 	if list, _ = s.Messages(owner, m.Chat, 10); list[0].Type != "revoked" {
+		t.Errorf("%+v", list)
+	}
+}
+
+// TestOthersMessagesStay: who did not write a message neither edits nor revokes it, but an admin revokes in a group.
+func TestOthersMessagesStay(t *testing.T) {
+	s := open(t, Config{})
+	p, _ := linked(t, s)
+	const friend = "6281200000001"
+	if err := s.SendFrom(friend, owner, Message{ID: "3EB0AA", Body: "milik saya"}); err != nil {
+		t.Fatal(err)
+	}
+	refused := func(who string, err error) {
+		t.Helper()
+		if e := (*Error)(nil); !errors.As(err, &e) || e.Code != 403 {
+			t.Errorf("%s: %v", who, err)
+		}
+	}
+	for _, action := range []string{"edit", "revoke"} {
+		a := messageActionArgs{Chat: widOf(friend), Action: action, Target: messageTarget{ID: "3EB0AA"}, ID: NewMessageID(), Text: "ubah"}
+		if f := p.answer(p.ask("message_action", a)); f.Error == nil || f.Error.Code != 403 {
+			t.Errorf("%s of somebody else's message: %+v", action, f)
+		}
+		refused("a phone", s.Act(owner, widOf(friend), action, "3EB0AA", false, "ubah"))
+	}
+	if list, _ := s.Messages(owner, widOf(friend), 10); len(list) != 1 || list[0].Body != "milik saya" || list[0].Edited != 0 {
+		t.Errorf("%+v", list)
+	}
+
+	g, err := s.CreateGroup(owner, "Rapat", []string{friend, "6281200000002"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.SendFrom(friend, g, Message{ID: "3EB0BB", Body: "di grup"}); err != nil {
+		t.Fatal(err)
+	}
+	refused("a member", s.Act("6281200000002", g, "revoke", "3EB0BB", false, ""))
+	refused("an admin edits", s.Act(owner, g, "edit", "3EB0BB", false, "x"))
+	refused("a stranger", s.Act("6281200000003", g, "react", "3EB0BB", false, "👍"))
+	if err := s.Act(owner, g, "revoke", "3EB0BB", false, ""); err != nil {
+		t.Errorf("an admin: %v", err)
+	}
+	if list, _ := s.Messages(friend, g, 10); list[len(list)-1].Type != "revoked" {
 		t.Errorf("%+v", list)
 	}
 }

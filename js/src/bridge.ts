@@ -7,6 +7,7 @@ import { limit, Problem, textOf } from "./limits";
 import { lookup } from "./lookup";
 import { type Any, quiet } from "./modules";
 import { probe } from "./probe";
+import { reach } from "./reach";
 import { contactColumns, listChats, listMessages } from "./read";
 import { send } from "./send";
 
@@ -21,6 +22,7 @@ const methods: Record<string, Method> = {
   probe: { limitMs: 10_000, run: () => probe() },
   state: { limitMs: 2000, run: state },
   ping: { limitMs: 2000, run: ping },
+  reach: { limitMs: 5000, run: (_a, ms) => reach(ms) },
   send: { limitMs: 60_000, run: send },
   lookup: { limitMs: 15_000, run: (a, ms) => lookup(String(a.chat ?? ""), (a.ids ?? []).map(String), ms) },
   chats: { limitMs: 10_000, run: (a) => listChats(count(a.limit)) },

@@ -5,7 +5,7 @@ export interface Events {
   state: Any;
   qr: { text: string; ttl_ms: number };
   ack: { id: string; chat: string; ack: number };
-  unacked: { id: string }; // on the wire for long, and WhatsApp's server has not answered
+  unacked: { id: string; chat: string }; // on the wire for long, and WhatsApp's server has not answered
   message: Any;
   logout: { reason: string };
 }

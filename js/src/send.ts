@@ -104,7 +104,7 @@ async function expectKnown(wid: string): Promise<void> {
 function resend(chat: Any, m: Any): Promise<Any> | undefined {
   const again = fn("WAWebSendMsgChatAction", "resendMsgToChat");
   if (!again) return undefined;
-  return Promise.resolve(again(chat, m)).then((r) => r?.messageSent && { ack: 0, sendMsgResult: r });
+  return Promise.resolve(again(chat, m)).then((r) => r?.messageSendResult && { ack: 0, sendMsgResult: r });
 }
 
 /** The message as an earlier document stored it. A build whose database cannot be asked can still send; a locked one cannot. */
@@ -198,16 +198,16 @@ function tellUnacked(a: SendArgs, find: () => Any): () => void {
     if (!onWire(m) || Number(field(m, "ack") ?? 0) !== 0) since = undefined;
     else if (performance.now() - (since ??= performance.now()) >= patience) {
       clearInterval(timer);
-      emit("unacked", { id: a.id });
+      emit("unacked", { id: a.id, chat: a.chat });
     }
   }, Math.max(20, Math.min(500, patience / 10)));
   return () => clearInterval(timer);
 }
 
-/** Reads wa-js' answer. {messageSent: "OK"} or an ack of 1 and more is a success; all else was refused. */
+/** Reads wa-js' answer. {messageSendResult: "OK"} or an ack of 1 and more is a success; all else was refused. */
 export function judge(r: Any, ackNow: () => Any, sent: (ack: number, t?: Any) => Sent, resolve: (s: Sent) => void, reject: (e: Problem) => void): void {
   const result = r?.sendMsgResult;
-  const word = typeof result === "string" ? result : String(result?.messageSent ?? "");
+  const word = typeof result === "string" ? result : String(result?.messageSendResult ?? "");
   const ack = Math.max(Number(r?.ack ?? 0), Number(ackNow() ?? 0));
   if (ack >= 1 || word === "OK") return resolve(sent(Math.max(1, ack), result?.t));
   const detail = [word || "no result", result?.errorCode ?? result?.code].filter((v) => v !== undefined).join(" ");

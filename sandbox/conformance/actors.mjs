@@ -15,6 +15,10 @@ export async function actors(api, owner) {
   const third = "6281234560012";
   const wid = (number) => `${number}@c.us`;
   await api.post("/phones", { number: owner, name: "Toko" });
+  // Before the judge is linked: a message, and what both thought of it.
+  const old = (await api.post(`/phones/${friend}/send`, { to: owner, body: "sebelum ditautkan" })).id;
+  await api.post(`/phones/${owner}/act`, { chat: wid(friend), action: "react", id: old, text: "❤️" });
+  await api.post(`/phones/${friend}/act`, { chat: wid(owner), action: "react", id: old, from_me: true, text: "😂" });
 
   const account = () => api.get(`/phones/${owner}/account`);
   const messages = (number, chat) => api.get(`/phones/${number}/messages?chat=${wid(chat)}`);
@@ -25,6 +29,8 @@ export async function actors(api, owner) {
     third: wid(third),
     account,
     group,
+    /** The key of the message that is older than the link; the owner's ❤️ and the friend's 😂 are on it. */
+    old: `false_${wid(friend)}_${old}`,
     /** The owner's chat with the friend, as WhatsApp keeps it. */
     chat: async () => (await account()).chats.find((c) => c.wid === wid(friend)) ?? {},
     contact: async () => (await account()).contacts.find((c) => c.wid === wid(friend)) ?? {},

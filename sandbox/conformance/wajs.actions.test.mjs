@@ -63,6 +63,12 @@ test("reaction, and taking it back", async () => {
   assert.equal((await a.theirs(id)).reactions, undefined);
 });
 
+test("reactions from before the link", async () => {
+  const { reactionByMe, reactions } = await until("the past", () => run((k) => window.WPP.chat.getReactions(k).then((r) => r.reactions.length === 2 && r), a.old));
+  assert.equal(reactionByMe.reactionText, "❤️");
+  assert.deepEqual(reactions.flatMap((r) => r.senders.map((x) => [x.reactionText, x.sender._serialized])).sort(), [["❤️", a.owner], ["😂", friend]].sort());
+});
+
 test("edit", async () => {
   await run((k) => window.WPP.chat.editMessage(k, "halo lagi"), key);
   assert.deepEqual([(await a.theirs(id)).body, (await a.own(id)).body], ["halo lagi", "halo lagi"]);
@@ -177,6 +183,14 @@ test("others change a group", async () => {
   await until("the subject", () => run((g) => window.WPP.whatsapp.ChatStore.get(g)?.formattedTitle === "Tamu B", g));
   const told = await run((g) => window.seen.filter((x) => x[0] === "group.participant_changed" && x[1].groupId === g).map((x) => [x[1].action, x[1].author, ...x[1].participants]), g);
   assert.deepEqual(told, [["add", friend, third], ["promote", friend, owner], ["remove", friend, third]]);
+});
+
+test("what others wrote is neither edited nor revoked", async () => {
+  const [incoming, full] = await arrives("milik teman");
+  await assert.rejects(run((k) => window.WPP.chat.editMessage(k, "diubah"), full));
+  assert.equal((await run((c, k) => window.WPP.chat.deleteMessage(c, k, false, true), friend, full)).isRevoked, false);
+  const { type, body } = await a.theirs(incoming);
+  assert.deepEqual([type, body], ["chat", "milik teman"]);
 });
 
 test("revoke for everyone, delete for me", async () => {

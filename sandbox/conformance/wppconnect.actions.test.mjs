@@ -58,6 +58,15 @@ test("reaction, and taking it back", async () => {
   assert.equal((await a.theirs(id)).reactions, undefined);
 });
 
+test("reactions from before the link", async () => {
+  const { reactionByMe, reactions } = await until("the past", async () => {
+    const r = await client.getReactions(a.old);
+    return r.reactions.length === 2 && r;
+  });
+  assert.equal(reactionByMe.reactionText, "❤️");
+  assert.deepEqual(reactions.map((r) => [r.aggregateEmoji, r.hasReactionByMe]).sort(), [["❤️", true], ["😂", false]].sort());
+});
+
 test("edit", async () => {
   assert.equal((await client.editMessage(key, "halo lagi")).body, "halo lagi");
   assert.deepEqual([(await a.theirs(id)).body, (await a.own(id)).body], ["halo lagi", "halo lagi"]);

@@ -61,6 +61,18 @@ test("reaction, and taking it back", async () => {
   assert.equal((await a.theirs(id)).reactions, undefined);
 });
 
+test("reactions from before the link, and now", async () => {
+  const list = async (key) => {
+    const all = await (await client.getMessageById(key))?.getReactions();
+    return all?.flatMap((r) => r.senders.map((x) => [x.reaction, x.senderId])).sort();
+  };
+  await becomes("those from before", () => list(a.old), [["❤️", a.owner], ["😂", friend]].sort());
+  await message.react("👍");
+  await becomes("one more", () => list(message.id._serialized), [["👍", a.owner]]);
+  await message.react("");
+  await becomes("taken back", async () => (await list(message.id._serialized)) ?? null, null);
+});
+
 test("edit", async () => {
   const edited = await message.edit("halo lagi");
   assert.equal(edited.body, "halo lagi");

@@ -28,9 +28,13 @@ if (unknown.length) {
 const out = {
   build: contract.build,
   modules: Object.fromEntries([...defined].sort().map((id) => [id, contract.modules[id].exports])),
+  methods: Object.fromEntries([...defined].sort().flatMap((id) => (contract.modules[id].methods ? [[id, contract.modules[id].methods]] : []))),
   // Exports that the derived contract misses, because the real module builds them at run time. Each was seen on the
   // real page: waweb/notes.md, "Modules per flow".
   seen: { WAWebMedia: { uploadProductImage: "fn/4" } },
+  // Methods that the contract misses because they are inherited: wa-js finds its NetworkStatus, which it did on the real
+  // page, by this one.
+  seenMethods: { WAWebNetworkStatus: ["checkOnline"] },
   // What the build lacks, whatever the contract or a client says: waweb/notes.md, "Absent on this build".
   absent: {
     exports: ["queryCollectionsIQ", "msgFindQuery", "muteNewsletter", "subscribeGroupPresence", "unmuteNewsletter", "SYSTEM_MESSAGE_TYPES"],

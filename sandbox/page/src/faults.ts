@@ -1,7 +1,7 @@
 // Faults that happen inside the page, when the server says so: those of the moment come as a push, those that a build
 // has from its start come with the page (window.faultsAtStart).
 
-import { importNamespace, removeModule } from "./base/loader";
+import { importNamespace, removeModule, renameModule } from "./base/loader";
 import { renameSerialized } from "./modules/ids";
 import type { Pushes } from "./wire";
 
@@ -23,6 +23,9 @@ export function runFault({ name, args }: Pushes["fault"]): void {
     }
     case "remove_module":
       removeModule(String(args?.["module"]));
+      break;
+    case "rename_module":
+      renameModule(String(args?.["module"]), String(args?.["to"]));
       break;
     case "remove_export":
       delete importNamespace(String(args?.["module"]))[String(args?.["export"])];

@@ -9,6 +9,7 @@ import { R } from "./base/loader";
 import { comms, ServerError } from "./comms";
 import { runFault } from "./faults";
 import { onMessageAction } from "./modules/actions";
+import { updateMode } from "./modules/conn";
 import { onChatAction, loadChats, saveChats } from "./modules/chats";
 import { loadContacts, saveContacts } from "./modules/contacts";
 import { SOCKET_STATE, SOCKET_STREAM } from "./modules/enums";
@@ -20,6 +21,7 @@ import { isMigrated, readdress, setMigrated } from "./lid";
 import { historyWritten, onHistory, onMessage, onReceipt } from "./modules/receive";
 import { resendPending } from "./modules/send";
 import { wid } from "./modules/ids";
+import { nameSteps } from "./steps";
 import { destroyStorage, modelStorage, unlockMessages } from "./store";
 import type { Pushes } from "./wire";
 
@@ -39,7 +41,7 @@ export function launch(): void {
   comms.onPush = (push) => enqueue(push);
   comms.onClose = onClose;
   R("WAWebBackendEventBus").BackendEventBus.onRefreshQR(() => refreshRefs());
-  R("WAWebStreamModel").Stream.updateMode();
+  updateMode();
   void open();
 }
 
@@ -117,7 +119,7 @@ function onPaired(push: Pushes["paired"]): void {
   clearTimeout(refTimer);
   saveLink(push.device, `${push.wid}`, push.lid, push.pushname);
   R("WAWebConnModel").Conn.set({ platform: push.platform });
-  R("WAWebStreamModel").Stream.updateMode();
+  updateMode();
   reconnect();
 }
 
@@ -180,6 +182,7 @@ export function pushesHandled(): Promise<unknown> {
 
 function enqueue(push: Push): void {
   if (push.op === "replaced") return onReplaced();
+  if (push.op === "steps") return nameSteps(push.args);
   queue = queue.then(() => handle(push)).then(() => (push.s ? got(push.s) : undefined)).catch(reportError);
 }
 
@@ -259,7 +262,7 @@ async function end(reason: string): Promise<void> {
   socket().set({ hasSynced: false, stream: SOCKET_STREAM["DISCONNECTED"] });
   comms.stop();
   await forget();
-  R("WAWebStreamModel").Stream.updateMode();
+  updateMode();
   location.href = `/?post_logout=1&logout_reason=${R("WAWebLogoutReason").getErrorCodeFromLogoutReason(reason)}`;
 }
 

@@ -86,6 +86,9 @@ export interface Requests {
   history: { args: { since: number }; ok: { chunks: number } };
   /** A message. ok is the server's ack (1). The same id again is acknowledged again and delivered once. */
   message: { args: WireMessage; ok: { t: number; chat: string; phash?: string } };
+  /** steps: the push "steps" of that number is heeded from now on. step: asked at a step that it named; answered when the message may go on. */
+  steps: { args: { n: number }; ok: Record<string, never> };
+  step: { args: { at: string; chat: string; id: string }; ok: Record<string, never> };
   /** Numbers on WhatsApp? Unknown ones come back with exists: false. */
   usync: { args: { wids: string[] }; ok: { users: { query: string; exists: boolean; wid?: string; lid?: string; business?: boolean; pushname?: string }[] } };
   /** Host and token for uploads: POST https://web.whatsapp.com{upload_path}/{type}?auth=… with the encrypted bytes → {"direct_path": "…"}; GET {direct_path} gives them back. */
@@ -96,7 +99,7 @@ export interface Requests {
   presence: { args: { state: "available" | "unavailable" } | { subscribe: string }; ok: Record<string, never> };
   /** Changes of a chat that WhatsApp syncs (kept: archive, pin, mute, unread, clear, delete; others are passed to the other devices only). */
   chat_action: { args: { chat: string; action: string; value?: unknown }; ok: Record<string, never> };
-  /** Edit, revoke, reaction: messages about a message. Star, unstar and delete change the own copy only. */
+  /** Edit, revoke, reaction: messages about a message. Star, unstar and delete change the own copy only. 403: an edit of what another wrote; a revocation of it, except by an admin. */
   message_action: { args: { chat: string; action: MessageAction; target: { id: string; from_me: boolean; author?: string }; id: string; text?: string }; ok: { t: number } };
   /** create, join (by code); members: query (pushes the chat), leave, invite_code; admins: add, remove, promote, demote, subject, description, reset_invite. Each change is pushed as "chat" to everybody concerned. */
   group: { args: { action: string; group?: string; subject?: string; participants?: string[]; code?: string }; ok: { group?: string; code?: string; participants?: { wid: string; code: number }[] } };
@@ -135,6 +138,8 @@ export interface Pushes {
   replaced: Record<string, never>;
   /** A passkey is asked for while linking: the page calls navigator.credentials.get and waits. */
   passkey: { challenge: string };
+  /** The steps of a send at which the page asks from now on (see "step"). */
+  steps: { at: string[]; n: number };
   /** Faults that happen inside the page, by name (reload, crash, freeze, …). */
   fault: { name: string; args?: Record<string, unknown> };
 }

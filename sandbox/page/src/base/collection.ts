@@ -25,11 +25,8 @@ export class Collection extends EventEmitter {
     this.parent = options?.parent;
     this._models = [];
     this._index = new Map();
-    this.initialize();
     if (models) this.add(models, { silent: true });
   }
-
-  initialize(): void {}
 
   get length(): number {
     return this._models.length;
@@ -51,7 +48,7 @@ export class Collection extends EventEmitter {
       fresh.push(model);
       return model;
     });
-    if (fresh.length) this._insert(fresh, options.at);
+    if (fresh.length) insert(this, fresh, options.at);
     if (!options.silent) for (const model of fresh) this.trigger("add", model, this, options);
     return result;
   }
@@ -112,39 +109,6 @@ export class Collection extends EventEmitter {
     model.set("id", to);
   }
 
-  /** reposition moves one model to where its comparator wants it, before its equals; the rest keeps its place. */
-  reposition(model: any): void {
-    const compare = (this.constructor as typeof Collection).comparator;
-    const from = this._models.indexOf(model);
-    if (!compare || from < 0) return;
-    this._models.splice(from, 1);
-    this._models.splice(this._place(model, (a, b) => compare(a, b) || 1), 0, model);
-  }
-
-  _insert(fresh: any[], at?: number): void {
-    const compare = (this.constructor as typeof Collection).comparator;
-    if (at !== undefined) this._models.splice(at, 0, ...fresh);
-    else if (!compare) for (const model of fresh) this._models.push(model);
-    else if (fresh.length > 8) {
-      this._models = this._models.concat(fresh).sort(compare);
-    } else for (const model of fresh) this._models.splice(this._place(model, compare), 0, model);
-  }
-
-  _place(model: any, compare: (a: any, b: any) => number): number {
-    let low = 0;
-    let high = this._models.length;
-    while (low < high) {
-      const mid = (low + high) >> 1;
-      if (compare(this._models[mid], model) <= 0) low = mid + 1;
-      else high = mid;
-    }
-    return low;
-  }
-
-  _onModelEvent(names: string, _model: any, args: unknown[]): void {
-    this.trigger(names, ...args);
-  }
-
   at(position: number): any { return this._models[position]; }
   head(): any { return this._models[0]; }
   last(): any { return this._models[this._models.length - 1]; }
@@ -173,6 +137,42 @@ export class Collection extends EventEmitter {
   getModelsArray(): any[] { return this._models; }
   reorder(): any[] { return this._models; }
   reorderMutate(from: number, to: number): void { this._models.splice(to, 0, ...this._models.splice(from, 1)); }
+}
+
+type Comparator = (a: any, b: any) => number;
+
+function comparatorOf(collection: Collection): Comparator | undefined {
+  return (collection.constructor as typeof Collection).comparator;
+}
+
+/** Moves one model to where its collection's comparator wants it, before its equals; the rest keeps its place. */
+export function reposition(collection: Collection, model: any): void {
+  const compare = comparatorOf(collection);
+  const models = collection._models;
+  const from = models.indexOf(model);
+  if (!compare || from < 0) return;
+  models.splice(from, 1);
+  models.splice(place(models, model, (a, b) => compare(a, b) || 1), 0, model);
+}
+
+function insert(collection: Collection, fresh: any[], at?: number): void {
+  const compare = comparatorOf(collection);
+  const models = collection._models;
+  if (at !== undefined) models.splice(at, 0, ...fresh);
+  else if (!compare) for (const model of fresh) models.push(model);
+  else if (fresh.length > 8) collection._models = models.concat(fresh).sort(compare);
+  else for (const model of fresh) models.splice(place(models, model, compare), 0, model);
+}
+
+function place(models: any[], model: any, compare: Comparator): number {
+  let low = 0;
+  let high = models.length;
+  while (low < high) {
+    const mid = (low + high) >> 1;
+    if (compare(models[mid], model) <= 0) low = mid + 1;
+    else high = mid;
+  }
+  return low;
 }
 
 /** A collection that can fetch what it has not: find(id) answers from memory or asks findImpl once. */

@@ -1,5 +1,6 @@
 // The event emitter under every model and collection of the page, with the vocabulary its clients use: 'a b'
 // lists, 'all', once, listenTo. Listener lists are copied on write, so a listener may remove itself while it runs.
+// What is no method of the real class is a function here: a client finds methods by name.
 
 type Callback = (...args: any[]) => unknown;
 interface Listener {
@@ -13,7 +14,8 @@ export class EventEmitter {
   declare __listeningTo?: Set<EventEmitter>;
 
   on(names: string, callback: Callback, context?: unknown): this {
-    return this._addListener(names, callback, callback, context);
+    addListener(this, names, callback, callback, context);
+    return this;
   }
 
   once(names: string, callback: Callback, context?: unknown): this {
@@ -22,7 +24,7 @@ export class EventEmitter {
         this.off(name, callback, context);
         return callback.apply(context ?? this, args);
       };
-      this._addListener(name, wrapped, callback, context);
+      addListener(this, name, wrapped, callback, context);
     }
     return this;
   }
@@ -42,8 +44,8 @@ export class EventEmitter {
 
   trigger(names: string, ...args: any[]): this {
     if (this.__events) {
-      if (names.includes(" ")) for (const name of names.split(/\s+/)) this._fire(name, args);
-      else this._fire(names, args);
+      if (names.includes(" ")) for (const name of names.split(/\s+/)) fire(this, name, args);
+      else fire(this, names, args);
     }
     return this;
   }
@@ -90,25 +92,25 @@ export class EventEmitter {
   removeAllListeners(names?: string): this {
     return this.off(names);
   }
+}
 
-  _addListener(names: string, callback: Callback, original: Callback, context: unknown): this {
-    if (typeof callback !== "function") throw new TypeError("Callback parameter passed is not a function");
-    const events = (this.__events ??= new Map());
-    for (const name of names.split(/\s+/)) events.set(name, [...(events.get(name) ?? []), { callback, original, context }]);
-    return this;
-  }
+function addListener(emitter: EventEmitter, names: string, callback: Callback, original: Callback, context: unknown): void {
+  if (typeof callback !== "function") throw new TypeError("Callback parameter passed is not a function");
+  const events = (emitter.__events ??= new Map());
+  for (const name of names.split(/\s+/)) events.set(name, [...(events.get(name) ?? []), { callback, original, context }]);
+}
 
-  _fire(name: string, args: unknown[]): void {
-    for (const l of this.__events!.get(name) ?? []) this._call(l, args);
-    for (const l of this.__events!.get("all") ?? []) this._call(l, [name, ...args]);
-  }
+function fire(emitter: EventEmitter, name: string, args: unknown[]): void {
+  const events = emitter.__events!;
+  for (const l of events.get(name) ?? []) call(emitter, l, args);
+  for (const l of events.get("all") ?? []) call(emitter, l, [name, ...args]);
+}
 
-  // A listener that throws must not keep the others, or the page, from going on.
-  _call(l: Listener, args: unknown[]): void {
-    try {
-      l.callback.apply(l.context ?? this, args);
-    } catch (err) {
-      reportError(err);
-    }
+// A listener that throws must not keep the others, or the page, from going on.
+function call(emitter: EventEmitter, l: Listener, args: unknown[]): void {
+  try {
+    l.callback.apply(l.context ?? emitter, args);
+  } catch (err) {
+    reportError(err);
   }
 }

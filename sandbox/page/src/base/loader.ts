@@ -52,8 +52,12 @@ function requireLazy(ids: string[], done: (...modules: any[]) => void): void {
   queueMicrotask(() => done(...ids.map(requireModule)));
 }
 
+const renamed = new Map<string, string>(); // the page's name for a module → the one that this build gives it
+
 /** R is how the page reaches another module: always at call time, never bound early. */
-export const R = importNamespace;
+export function R(id: string): Exports {
+  return importNamespace(renamed.size ? (renamed.get(id) ?? id) : id);
+}
 
 /** define registers a module whose exports are made, without side effects, on first use. */
 export function define(id: string, make: () => Exports): void {
@@ -65,6 +69,15 @@ export function define(id: string, make: () => Exports): void {
 /** remove takes a module away again, for the fault "a module is gone". */
 export function removeModule(id: string): void {
   delete modulesMap[id];
+}
+
+/** A build that calls a module otherwise: the page knows its new name, a client finds it by what it exports, or not. */
+export function renameModule(id: string, to: string): void {
+  const record = modulesMap[id];
+  if (!record) return;
+  delete modulesMap[id];
+  modulesMap[to] = { ...record, id: to };
+  renamed.set(id, to);
 }
 
 export function moduleIds(): string[] {

@@ -37,7 +37,7 @@ export class BaseModel extends EventEmitter {
     super();
     if (options?.collection) this.collection = options.collection;
     const values = attributes instanceof BaseModel ? attributes.attributes : attributes; // a model made of a model
-    for (const key in values) if (values[key] !== undefined) this._init(key, values[key]);
+    for (const key in values) if (values[key] !== undefined) initValue(this, key, values[key]);
     this.initialize();
   }
 
@@ -67,7 +67,7 @@ export class BaseModel extends EventEmitter {
       if (before === after) continue;
       const deriveds = this.__dependents?.get(name);
       const old = deriveds?.map((d) => this[d]);
-      this._init(name, after);
+      initValue(this, name, after);
       fired.push([name, after, before]);
       deriveds?.forEach((d, i) => this[d] !== old![i] && fired.push([d, this[d], old![i]]));
     }
@@ -97,8 +97,8 @@ export class BaseModel extends EventEmitter {
 
   override trigger(names: string, ...args: any[]): this {
     super.trigger(names, ...args);
-    this.collection?._onModelEvent?.(names, this, args);
-    this.parent?._onChildEvent?.(names, this, args);
+    this.collection?.trigger(names, ...args);
+    if (this.parent instanceof BaseModel && names.startsWith("change:")) this.parent.trigger(`change:${this.__childName}.${names.slice(7)}`, ...args);
     return this;
   }
 
@@ -106,15 +106,6 @@ export class BaseModel extends EventEmitter {
   addChild(name: string, child: BaseModel): void {
     child.parent = this;
     child.__childName = name;
-  }
-
-  _onChildEvent(names: string, child: BaseModel, args: unknown[]): void {
-    if (names.startsWith("change:")) this.trigger(`change:${child.__childName}.${names.slice(7)}`, ...args);
-  }
-
-  _init(key: string, value: unknown): void {
-    this["__x_" + key] = value;
-    if (value instanceof BaseModel && this.__spec?.session && key in this.__spec.session && !value.collection) this.addChild(key, value);
   }
 
   /** Props only: what survives a trip to disk or to a client. */
@@ -150,6 +141,12 @@ export class BaseModel extends EventEmitter {
   hasUnfiredChanges(): boolean {
     return false;
   }
+}
+
+/** Gives a value without telling anybody. A model that is a session value becomes a child. */
+export function initValue(model: BaseModel, key: string, value: unknown): void {
+  model["__x_" + key] = value;
+  if (value instanceof BaseModel && model.__spec?.session && key in model.__spec.session && !value.collection) model.addChild(key, value);
 }
 
 /** defineModel installs the accessors of a spec on a class and returns the class. */

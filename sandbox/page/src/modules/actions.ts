@@ -5,7 +5,7 @@ import { define, R } from "../base/loader";
 import { comms, ServerError } from "../comms";
 import { deleteMessageRow, lastRows, messageRows, writeRows } from "../store";
 import type { MessageAction, Pushes } from "../wire";
-import { chatRow } from "./chats";
+import { chatRow, forgetNewest } from "./chats";
 import { ACK, isSystemType, MEDIA_TYPES, SendMsgResult, unixTime } from "./enums";
 import { maybeWid, MsgKey, wid } from "./ids";
 import { chatOf, saveMsg, updateMessage } from "./messages";
@@ -97,7 +97,7 @@ async function showDeleted(msg: any): Promise<void> {
   chat?.msgs.remove(msg, { silent: true });
   R("WAWebMsgCollection").MsgCollection.remove(msg);
   if (!chat) return;
-  chat.forgetNewest();
+  forgetNewest(chat);
   await writeRows({ chat: [chatRow(chat)] });
 }
 

@@ -2,7 +2,7 @@
 // the e2e_notification that comes with it before anybody sees it.
 
 import { define, R } from "../base/loader";
-import { BaseCollection } from "../base/collection";
+import { BaseCollection, reposition } from "../base/collection";
 import { BaseModel, defineModel } from "../base/model";
 import { comms } from "../comms";
 import { isMigrated } from "../lid";
@@ -42,18 +42,8 @@ class SuperChatMsgs extends BaseModel {
 export class Chat extends SuperChatMsgs {
   override onEmptyMRM(): void {}
   title(): string { return chatTitle(this); }
-  /** What goes to disk: the props that are set, without what is derived from the newest message. */
-  stored(): Record<string, unknown> {
-    const { lastReceivedKey: _key, ...attributes } = this.attributes;
-    return attributes;
-  }
   getCollection(): any { return R("WAWebChatCollection").ChatCollection; }
   getGroupMetadataCollection(): any { return R("WAWebGroupMetadataCollection").default; }
-  /** The chat's row has a newer message than what was read from it. */
-  forgetNewest(): void {
-    this.__x_lastReceivedKey = undefined;
-    if (this.__x_msgs) this.__x_msgs.add(newestOf(this), { silent: true });
-  }
   canPin(): boolean { return true; }
   canArchive(): boolean { return true; }
   isTrusted(): boolean { return true; }
@@ -165,15 +155,22 @@ export async function saveChats(chats: WireChat[]): Promise<void> {
   show(rows);
 }
 
-/** The row of a chat as it is in memory. */
+/** The chat's row has a newer message than what was read from it. */
+export function forgetNewest(chat: any): void {
+  chat.__x_lastReceivedKey = undefined;
+  if (chat.__x_msgs) chat.__x_msgs.add(newestOf(chat), { silent: true });
+}
+
+/** The row of a chat as it is in memory: what is set, without what is derived from the newest message. */
 export function chatRow(chat: any): ChatRow {
-  return { ...toPlain(chat.stored()), last: lastRows.get(String(chat.id)) } as ChatRow;
+  const { lastReceivedKey: _key, ...attributes } = chat.attributes;
+  return { ...toPlain(attributes), last: lastRows.get(String(chat.id)) } as ChatRow;
 }
 
 /** Changes a chat in memory and on disk. */
 export async function updateChat(chat: any, changes: Record<string, unknown>): Promise<void> {
   chat.set(changes);
-  if ("t" in changes) chat.getCollection().reposition(chat);
+  if ("t" in changes) reposition(chat.getCollection(), chat);
   await writeRows({ chat: [chatRow(chat)] });
 }
 

@@ -31,6 +31,7 @@ export function defineCollections(): void {
       Msg: R("WAWebMsgCollection").MsgCollection,
       Presence: R("WAWebPresenceCollection").PresenceCollection,
       ProfilePicThumb: R("WAWebProfilePicThumbCollection").ProfilePicThumbCollection,
+      Reactions: R("WAWebReactionsCollection").ReactionsCollection,
       Status: R("WAWebStatusCollection").StatusCollection,
       TextStatus: R("WAWebTextStatusCollection").TextStatusCollection,
     },

@@ -9,7 +9,7 @@ import * as session from "../session";
 
 class SocketImpl extends BaseModel {
   override initialize(): void {
-    this.on("change", () => R("WAWebStreamModel").Stream.updateMode());
+    this.on("change", updateMode);
   }
   reconnect(): void { session.reconnect(); }
   takeover(): void { session.reconnect(); }
@@ -27,10 +27,6 @@ defineModel(SocketImpl, {
 });
 
 class StreamImpl extends BaseModel {
-  updateMode(): void {
-    const socket = R("WAWebSocketModel").Socket;
-    this.set({ mode: streamMode(socket), info: streamInfo(socket) });
-  }
   markAvailable(): void { this.set("available", true); this.sendAvailability(); }
   markUnavailable(): void { this.set("available", false); this.sendAvailability(); }
   unobscure(): void { this.set("obscured", false); }
@@ -41,6 +37,12 @@ defineModel(StreamImpl, {
   props: {},
   session: { mode: StreamMode.QR, info: StreamInfo.OFFLINE, displayInfo: undefined, available: false, obscured: false, needsUpdate: undefined, phoneAuthed: false },
 });
+
+/** Derives what the stream says from the socket and the registration. */
+export function updateMode(): void {
+  const socket = R("WAWebSocketModel").Socket;
+  R("WAWebStreamModel").Stream.set({ mode: streamMode(socket), info: streamInfo(socket) });
+}
 
 function streamMode(socket: any): string {
   if (!R("WAWebUserPrefsMultiDevice").isRegistered()) return StreamMode.QR!;
@@ -75,7 +77,7 @@ class NetworkStatusImpl extends BaseModel {
 }
 defineModel(NetworkStatusImpl, { proxyName: "network-status", props: {}, session: { online: true } });
 
-// onX / onceX / triggerX for every event that the real bus names so.
+// onX / triggerX for every event that the real bus names so, onceX for two.
 const BUS_EVENTS =
   "AppStateSyncCompleted,Logout,RefreshQR,InitialChatHistorySynced,RecentChatHistorySynced,FullChatHistorySynced,CriticalSyncDone,StorageInitializationError," +
   "SocketStreamDisconnected,OpenSocketStream,ReconnectSocket,SetSocketState,MainStreamModeReady,OfflineDeliveryEnd,OfflineDeliveryStateReset,AbPropsUpdate,AbPropsLoaded";
@@ -92,6 +94,8 @@ function makeBus(): any {
   }
   for (const name of BUS_EVENTS.split(",")) {
     bus["on" + name] = (callback: (...args: any[]) => void) => bus.on(snake(name), callback);
+  }
+  for (const name of ["AppStateSyncCompleted", "OfflineDeliveryEnd"]) {
     bus["once" + name] = (callback: (...args: any[]) => void) => bus.once(snake(name), callback);
   }
   return bus;

@@ -142,8 +142,9 @@ export function defineContacts(): void {
   define("WAWebContactModel", () => ({ default: Contact }));
   define("WAWebContactCollection", () => ({ ContactCollectionImpl, ContactCollection: new ContactCollectionImpl() }));
   define("WAWebBlocklistCollection", () => ({ BlocklistCollection: new BlocklistCollectionImpl() }));
+  define("WAWebLidPnCache", () => ({ LidPnCache }));
   define("WAWebApiContact", () => {
-    const lidPnCache = new LidPnCache();
+    const lidPnCache: LidPnCache = new (R("WAWebLidPnCache").LidPnCache)();
     return {
       lidPnCache,
       getCurrentLid: (pn: Wid) => lidPnCache.getCurrentLid(pn),

@@ -14,7 +14,6 @@ class OpaqueData {
   #blob: Blob;
   #type: string;
   #url?: string;
-  #released = false;
 
   constructor(blob: Blob, type?: string) {
     this.#blob = blob;
@@ -25,13 +24,7 @@ class OpaqueData {
   }
   retain(): this { return this; }
   autorelease(): this { return this; }
-  release(): void {
-    this.#released = true;
-    if (this.#url) URL.revokeObjectURL(this.#url);
-  }
-  throwIfReleased(): void {
-    if (this.#released) throw new Error("OpaqueData was released");
-  }
+  throwIfReleased(): void {}
   url(): string { return (this.#url ??= URL.createObjectURL(this.#blob)); }
   getBlob(): Blob { return this.#blob; }
   forceToBlob(): Blob { return this.#blob; }

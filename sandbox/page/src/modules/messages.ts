@@ -2,7 +2,7 @@
 // IndexedDB.
 
 import { define, R } from "../base/loader";
-import { BaseCollection, Collection } from "../base/collection";
+import { BaseCollection, Collection, reposition } from "../base/collection";
 import { BaseModel, defineModel } from "../base/model";
 import { lastRows, messageRow, messageRows, newRowId, writeHistory, writeRows, type ChatRow, type MessageRow } from "../store";
 import { chatRow } from "./chats";
@@ -16,7 +16,7 @@ const WID_FIELDS = ["from", "to", "author", "quotedParticipant", "quotedRemoteJi
 const STORED =
   "type subtype body caption t ack invis star isNewMsg local self mimetype size filename mediaKey mediaKeyTimestamp filehash encFilehash directPath width height duration isViewOnce isGif waveform pageCount isCaptionByUser " +
   "quotedMsg quotedStanzaID quotedType mentionedJidList lat lng loc vcardFormattedName vcardList pollName pollOptions pollSelectableOptionsCount notifyName isSendFailure isForwarded forwardingScore " +
-  "ephemeralDuration templateParams matchedText title description canonicalUrl thumbnail rowId messageSecret protocolMessageKey latestEditMsgKey latestEditSenderTimestampMs recipients revokeSender";
+  "ephemeralDuration templateParams matchedText title description canonicalUrl thumbnail rowId messageSecret protocolMessageKey latestEditMsgKey latestEditSenderTimestampMs recipients revokeSender hasReaction";
 
 /** The chat of a message. The model itself has no such property; clients add one. */
 export function chatOf(msg: any): any {
@@ -47,7 +47,7 @@ export class Msg extends BaseModel {
 defineModel(Msg, {
   proxyName: "msg",
   props: { id: undefined, ...Object.fromEntries([...STORED.split(" "), ...WID_FIELDS].map((name) => [name, undefined])), type: "unknown" },
-  session: { quotedMsgObj: undefined, hasReaction: false, isQuotedMsgAvailable: true, isUserCreatedType: true },
+  session: { quotedMsgObj: undefined, isQuotedMsgAvailable: true, isUserCreatedType: true },
   lazy: { mediaData: mediaDataOf, mediaObject: mediaObjectOf },
   derived: { senderObj: (self) => R("WAWebContactCollection").ContactCollection.gadd(R("WAWebMsgGetters").getSender(self), { silent: true }) },
 });
@@ -123,10 +123,7 @@ class MsgCollectionImpl extends BaseCollection {
     for (const m of removed) this._removed.add(String(m.id));
     return removed;
   }
-  declare _removed: Set<string>;
-  override initialize(): void {
-    this._removed = new Set();
-  }
+  _removed = new Set<string>();
 
   #make(row: MessageRow): any {
     const msg = new Msg(rowToAttributes(row), { collection: this });
@@ -166,11 +163,7 @@ export class ChatMsgsCollection extends Collection {
   static override model = Msg;
   static override comparator = (a: any, b: any) => b.rowId - a.rowId; // oldest first
   declare loadAroundPromise?: Promise<unknown>;
-
-  override initialize(): void {
-    this.msgLoadState = { noEarlierMsgs: false, contextLoaded: false, isLoadingEarlierMsgs: false };
-  }
-  getChat(): any { return this.parent; }
+  msgLoadState = { noEarlierMsgs: false, contextLoaded: false, isLoadingEarlierMsgs: false };
 
   // A message keeps MsgCollection as its collection: that is where its events go.
   override add(values: any, options: any = {}): any[] {
@@ -213,7 +206,7 @@ export function showNew(attributes: Record<string, any>): any {
   if (chat) {
     chat.msgs.add(msg);
     chat.set({ lastReceivedKey: msg.id, t: Math.max(msg.t, chat.t ?? 0) });
-    chat.getCollection().reposition(chat);
+    reposition(chat.getCollection(), chat);
   }
   return msg;
 }

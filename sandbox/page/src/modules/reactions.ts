@@ -2,11 +2,15 @@
 // two exports that clients wrap.
 
 import { define, R } from "../base/loader";
+import { BaseCollection, Collection } from "../base/collection";
 import { promise } from "../base/idb";
+import { BaseModel, defineModel } from "../base/model";
 import { modelStorage } from "../store";
+import type { WireMessage } from "../wire";
 import { act, newKeyBeside, resultOf } from "./actions";
 import { SendMsgResult } from "./enums";
-import type { MsgKey, Wid } from "./ids";
+import { MsgKey, type Wid } from "./ids";
+import { saveSoon } from "./messages";
 
 const REVOKED = ""; // the text of a reaction that was taken back
 
@@ -36,6 +40,21 @@ export async function onReaction(msg: any, key: MsgKey, author: Wid, text: strin
     msgKey: String(key), parentMsgKey: String(msg.id), senderUserJid: String(author), reactionText: text, timestamp: t * 1000, t, read: key.fromMe, orphan: 0, orphanReason: null,
   };
   await R("WAWebReactionsMsgAction").addOrUpdateReactionsModelCollection(reaction, true);
+}
+
+/** Stores the reactions that came with a piece of the past. Nobody is told: they are not news. */
+export function storePastReactions(past: { id: string; message: WireMessage }[]): Promise<void> {
+  const rows: Row[] = past.flatMap(({ id, message }) =>
+    Object.entries(message.reactions ?? {}).map(([senderUserJid, reactionText]) => {
+      const fromMe = R("WAWebUserPrefsMeUser").isSerializedWidMe(senderUserJid);
+      const msgKey = String(new MsgKey({ fromMe, remote: message.chat, id: MsgKey.newId(), participant: message.chat.endsWith("@g.us") ? senderUserJid : undefined }));
+      return { msgKey, parentMsgKey: id, senderUserJid, reactionText, timestamp: message.t * 1000, read: true, orphan: 0 };
+    }),
+  );
+  if (!rows.length) return Promise.resolve();
+  return modelStorage.write(["reactions"], (tx) => {
+    for (const row of rows) tx.objectStore("reactions").put(row);
+  });
 }
 
 function upsert(reactions: any[]): Promise<void> {
@@ -69,10 +88,47 @@ async function reactionsOf(parent: string): Promise<any> {
 }
 
 async function show(reaction: Row): Promise<void> {
-  R("WAWebMsgCollection").MsgCollection.get(reaction.parentMsgKey)?.set("hasReaction", (await rowsOf(reaction.parentMsgKey)).length > 0);
+  const hasReaction = (await rowsOf(reaction.parentMsgKey)).length > 0;
+  const msg = R("WAWebMsgCollection").MsgCollection.get(reaction.parentMsgKey);
+  if (msg && !!msg.hasReaction !== hasReaction) {
+    msg.set("hasReaction", hasReaction);
+    saveSoon(msg);
+  }
+  const { ReactionsCollection } = R("WAWebReactionsCollection");
+  if (ReactionsCollection.get(reaction.parentMsgKey)) await ReactionsCollection.update(reaction.parentMsgKey);
+}
+
+// What a message's reactions look like to who asks the collection: by emoji, and under each the senders.
+
+class AggReactions extends BaseModel {}
+defineModel(AggReactions, { proxyName: "agg-reactions", props: { id: undefined, aggregateEmoji: undefined, hasReactionByMe: false, senders: undefined }, session: {} });
+
+class AggReactionsCollection extends Collection {
+  static override model = AggReactions;
+}
+
+class Reactions extends BaseModel {}
+defineModel(Reactions, {
+  proxyName: "reactions",
+  props: { id: undefined, reactionByMe: undefined },
+  session: {},
+  lazy: { reactions: (self) => new AggReactionsCollection(undefined, { parent: self }) },
+});
+
+class ReactionsCollectionImpl extends BaseCollection {
+  static override model = Reactions;
+  override async findQuery(id: any): Promise<any> {
+    const found = await reactionsOf(String(id));
+    const model = this.gadd(id);
+    model.reactions.reset();
+    model.reactions.add(found.reactions, { silent: true });
+    model.set("reactionByMe", found.reactionByMe);
+    return model;
+  }
 }
 
 export function defineReactions(): void {
+  define("WAWebReactionsCollection", () => ({ ReactionsCollection: new ReactionsCollectionImpl() }));
   define("WAWebSendReactionMsgAction", () => ({ sendReactionToMsg: (msg: any, text: string) => send(msg, text) }));
   define("WAWebReactionsMsgAction", () => ({ addOrUpdateReactionsModelCollection: (reaction: any, _live: boolean) => show(reaction) }));
   define("WAWebAddonReactionTableMode", () => ({

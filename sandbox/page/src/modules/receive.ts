@@ -6,10 +6,11 @@ import { comms } from "../comms";
 import { readdressMessages } from "../lid";
 import { lastRows, messageRow } from "../store";
 import type { Pushes, WireMessage } from "../wire";
-import { saveChats, updateChat } from "./chats";
+import { forgetNewest, saveChats, updateChat } from "./chats";
 import { saveContacts } from "./contacts";
 import { ACK, isSystemType, unixTime } from "./enums";
 import { MsgKey, wid } from "./ids";
+import { storePastReactions } from "./reactions";
 import { newestPerChat, storePast, toRow, updateMessage } from "./messages";
 
 const ACK_OF = { delivery: ACK.RECEIVED, read: ACK.READ, played: ACK.PLAYED };
@@ -23,7 +24,7 @@ function attributesOf(m: WireMessage): Record<string, any> {
   const id = new MsgKey({ fromMe: m.from_me, remote: chat, id: m.id, participant: author, self: own ? (m.from_me ? "out" : "in") : undefined });
   return {
     id, author, type: m.type, body: m.media ? undefined : m.body, t: m.t, from: m.from_me ? me : chat, to: m.from_me ? chat : me,
-    ack: m.from_me ? (m.ack ?? ACK.SENT) : undefined, star: m.star, notifyName: m.pushname, mentionedJidList: m.mentions?.map(wid), ...m.extra, ...mediaAttributes(m), ...quotedAttributes(m),
+    ack: m.from_me ? (m.ack ?? ACK.SENT) : undefined, star: m.star, hasReaction: (m.reactions && Object.keys(m.reactions).length > 0) || undefined, notifyName: m.pushname, mentionedJidList: m.mentions?.map(wid), ...m.extra, ...mediaAttributes(m), ...quotedAttributes(m),
   };
 }
 
@@ -71,11 +72,12 @@ export let historyWritten: Promise<void> = Promise.resolve();
 
 async function storeHistory(messages: WireMessage[]): Promise<void> {
   const rows = messages.map((m) => toRow(attributesOf(m)));
+  await storePastReactions(messages.flatMap((message, i) => (message.reactions ? [{ id: rows[i]!.id, message }] : [])));
   await historyWritten;
   historyWritten = storePast(rows);
   for (const row of newestPerChat(rows)) {
     const chat = R("WAWebChatCollection").ChatCollection.get(row.chat);
-    if (chat && lastRows.get(row.chat) === row) chat.forgetNewest();
+    if (chat && lastRows.get(row.chat) === row) forgetNewest(chat);
   }
 }
 
