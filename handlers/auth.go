@@ -30,7 +30,7 @@ func (t tenant) region(otherwise string) string {
 // zone is the time zone of an instance's times; UTC when it has none.
 func (s *server) zone(t tenant) *time.Location {
 	if z, ok := s.zones.Load(t.instance.TimeZone); ok {
-		return z.(*time.Location) //nolint:forcetypeassert // nothing else is in it
+		return z.(*time.Location) // nothing else is in it
 	}
 	z, err := time.LoadLocation(t.instance.TimeZone)
 	if err != nil { // it was checked when the instance was made

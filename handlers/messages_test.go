@@ -26,7 +26,7 @@ func byKey(more ...string) map[string]string {
 // someMessages has one of each kind of end, and one of another instance.
 func someMessages(w *world) {
 	at := time.Date(2026, 11, 23, 1, 2, 3, 0, time.UTC)
-	for _, m := range []models.Message{
+	w.db.messages = append(w.db.messages, []models.Message{
 		{ID: "msg_1", InstanceID: "inst_1", WAID: "3EB01", Kind: "text", State: models.MessageQueued, Body: "a secret text"},
 		{ID: "msg_2", InstanceID: "inst_1", WAID: "3EB02", Kind: "image", State: models.MessageScheduled, FilePath: "file-2", NotBefore: at, ExpiresAt: &at, Priority: 10},
 		{ID: "msg_3", InstanceID: "inst_1", WAID: "3EB03", Kind: "text", State: models.MessageSent},
@@ -35,9 +35,7 @@ func someMessages(w *world) {
 		{ID: "msg_6", InstanceID: "inst_1", WAID: "3EB06", Kind: "image", State: models.MessageUnknown, FilePath: "file-6"},
 		{ID: "msg_7", InstanceID: "inst_2", WAID: "3EB07", Kind: "text", State: models.MessageQueued},
 		{ID: "msg_8", InstanceID: "inst_2", WAID: "3EB08", Kind: "text", State: models.MessageFailed},
-	} {
-		w.db.messages = append(w.db.messages, m)
-	}
+	}...)
 	_ = os.WriteFile(filepath.Join(w.dir, "file-5"), []byte("x"), 0o600)
 }
 
