@@ -71,7 +71,7 @@ type Session struct {
 	doc    *document // where calls go; nil when there is nowhere
 	run    *run      // nil while stopped
 
-	restricted time.Time // WhatsApp restricts the account until then
+	restricted term // of WhatsApp's restriction of the account
 }
 
 // document is one loaded document: calls into it end with its ctx.
@@ -92,7 +92,7 @@ func New(cfg Config) *Session {
 	}
 	s := &Session{
 		cfg: cfg, log: cfg.Log, timing: cfg.Limits.over(defaultTiming()), turn: make(chan struct{}, 1),
-		status: Status{State: StateStopped, Since: time.Now()}, restricted: lasting(cfg.RestrictedUntil),
+		status: Status{State: StateStopped, Since: time.Now()}, restricted: termUntil(cfg.RestrictedUntil, time.Now()),
 	}
 	s.open = s.openTab
 	return s
@@ -256,7 +256,7 @@ func (r *run) set(change func(*Status)) {
 	change(&r.status)
 	r.status.Since = before.Since
 	r.status.RestrictedUntil = nil
-	if until := r.restricted; time.Now().Before(until) {
+	if until := r.restrictedLocked(); !until.IsZero() {
 		r.status.RestrictedUntil = &until
 	}
 	if reflect.DeepEqual(before, r.status) {
