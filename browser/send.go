@@ -79,6 +79,7 @@ func (s *Session) call(ctx context.Context, r request) (json.RawMessage, error) 
 func (s *Session) ended(doc *document) {
 	s.mu.Lock()
 	doc.active--
+	doc.quietSince = time.Now()
 	last := doc.retiring && doc.active == 0
 	s.mu.Unlock()
 	if last {

@@ -34,6 +34,7 @@ type timing struct {
 	settle     time.Duration // how long after a start it may be without one and still be SYNCING
 	probe      time.Duration // of one probe, which waits for wa-js
 	memory     time.Duration // between two looks at Chromium's memory
+	quiet      time.Duration // without a call before that is done
 	recycle    time.Duration // a Chromium that has outgrown its budget is restarted for that once within
 	retry      time.Duration // between two attempts at something that failed inside the page
 	save       time.Duration // between two looks whether the link is on disk
@@ -49,7 +50,7 @@ func defaultTiming() timing {
 	return timing{
 		send: 60 * time.Second, ack: 30 * time.Second, reach: 6 * time.Second, takeback: 10 * time.Second,
 		heartbeat: 10 * time.Second, load: 90 * time.Second, grace: 4 * time.Second, settle: 20 * time.Second,
-		probe: 15 * time.Second, memory: 30 * time.Second, recycle: 10 * time.Minute, retry: 2 * time.Second, save: 100 * time.Millisecond, saveLimit: 20 * time.Second, crashes: 10 * time.Minute,
+		probe: 15 * time.Second, memory: 30 * time.Second, quiet: 2 * time.Second, recycle: 10 * time.Minute, retry: 2 * time.Second, save: 100 * time.Millisecond, saveLimit: 20 * time.Second, crashes: 10 * time.Minute,
 		logout: 10 * time.Second, stable: 30 * time.Second, backoffMin: time.Second, backoffMax: time.Minute,
 	}
 }
@@ -81,8 +82,10 @@ type document struct {
 	end    context.CancelCauseFunc
 	tell   func(any) // puts a message into the inbox of the document's life
 
-	active   int  // calls under way in it; guarded by Session.mu
-	retiring bool // the end of the last one is waited for; guarded by Session.mu
+	// Guarded by Session.mu:
+	active     int       // calls under way in it
+	quietSince time.Time // the end of the last of them
+	retiring   bool      // that end is waited for
 }
 
 // New returns a stopped session. It touches nothing: no file, no process.
