@@ -151,7 +151,7 @@ func (l *life) connected(now time.Time) (State, string) {
 	if l.outgrown > 0 {
 		return l.recycle(now)
 	}
-	if until := l.restrictedUntil(); now.Before(until) {
+	if until := l.restrictedUntil(); !until.IsZero() {
 		l.at["show"] = until
 		return StateRestricted, "WhatsApp lets this number write only to people it has a conversation with, until " +
 			until.UTC().Format("2006-01-02 15:04:05 UTC") + "; first messages wait"

@@ -91,7 +91,7 @@ func availableMemory(root string) (int64, error) {
 // without a limit, it is as much as there can be.
 func groupAvailable(root string) int64 {
 	least := int64(math.MaxInt64)
-	own, err := os.ReadFile(filepath.Join(root, "proc/self/cgroup"))
+	own, err := os.ReadFile(filepath.Join(root, "proc/self/cgroup")) //nolint:gosec // of /proc
 	if err != nil {
 		return least
 	}
@@ -156,7 +156,8 @@ func (l *life) measured(used int64) {
 	switch {
 	case used <= l.cfg.MemoryBudget:
 		l.outgrown = 0
-	case l.outgrown > 0, l.recycled.IsZero(), time.Since(l.recycled) >= l.timing.recycle:
+	case l.outgrown > 0: // said already
+	case l.recycled.IsZero(), time.Since(l.recycled) >= l.timing.recycle:
 		l.outgrown = used
 	default:
 		l.log.Warn("Chromium is over its memory budget again", "bytes", used, "budget", l.cfg.MemoryBudget, "recycled", time.Since(l.recycled))
@@ -168,7 +169,7 @@ func (l *life) measured(used int64) {
 func (l *life) recycle(now time.Time) (State, string) {
 	reason := fmt.Sprintf("Chromium holds %d MB of memory, more than its budget of %d MB (KURIR_MEMORY_BUDGET)",
 		l.outgrown/1_000_000, l.cfg.MemoryBudget/1_000_000)
-	if !l.retire() {
+	if !l.retire(now) {
 		return StateDegraded, reason + "; it is restarted when what is under way has ended"
 	}
 	l.recycled = now
@@ -176,13 +177,17 @@ func (l *life) recycle(now time.Time) (State, string) {
 	return StateDegraded, reason + "; it is restarted"
 }
 
-// retire takes the document away from callers unless one of them has a call under way in it. Then the end of the last
-// one wakes the machine.
-func (l *life) retire() bool {
+// retire takes the document away from callers, unless one of them has a call under way in it or had a moment ago: the
+// page writes what came of a message to its database after it has told, and what it has not written it sends again.
+func (l *life) retire(now time.Time) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	l.doc.retiring = true // the end of the last call wakes the machine
 	if l.doc.active > 0 {
-		l.doc.retiring = true
+		return false
+	}
+	if by := l.doc.quietSince.Add(l.timing.quiet); now.Before(by) {
+		l.at["show"] = by
 		return false
 	}
 	l.Session.doc = nil

@@ -150,7 +150,8 @@ func TestRecycling(t *testing.T) {
 		if err := <-done; problem.CodeOf(err) != problem.PageTimeout { // the call ended by itself
 			m.t.Error(err)
 		}
-		m.want(0, StateWorking, "")
+		m.want(m.timing.quiet-time.Millisecond, StateDegraded, "it is restarted when what is under way has ended")
+		m.want(time.Millisecond, StateWorking, "")
 		if fat.ending() != "closed" || m.launches() != 3 {
 			m.t.Errorf("%q, %d launches", fat.ending(), m.launches())
 		}

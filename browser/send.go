@@ -19,8 +19,6 @@ const (
 	sendRate = 256 << 10 // bytes per second
 	// bridgeLead is how much sooner the bridge gives up than we do: it can say why.
 	bridgeLead = time.Second
-	// restriction is how long a restriction is taken to last when WhatsApp does not say.
-	restriction = 15 * time.Minute
 )
 
 // request is one call into the page on behalf of somebody else.
@@ -81,6 +79,7 @@ func (s *Session) call(ctx context.Context, r request) (json.RawMessage, error) 
 func (s *Session) ended(doc *document) {
 	s.mu.Lock()
 	doc.active--
+	doc.quietSince = time.Now()
 	last := doc.retiring && doc.active == 0
 	s.mu.Unlock()
 	if last {
@@ -127,42 +126,6 @@ func bridgeProblem(e *rawError) error {
 	return p
 }
 
-// restrict takes note that WhatsApp restricts the account.
-func (s *Session) restrict(p *problem.Error) {
-	if !p.Until.After(time.Now()) {
-		p.Until = time.Now().Add(restriction)
-	}
-	s.mu.Lock()
-	doc := s.doc
-	s.restricted = lasting(p.Until)
-	s.mu.Unlock()
-	if doc != nil {
-		doc.tell(wake{})
-	}
-}
-
-// lasting is a wall-clock time as one that the machine's clock does not move any more: it ends after as long as it is
-// from now, whatever the clock is set to meanwhile.
-func lasting(t time.Time) time.Time {
-	if t.IsZero() {
-		return t
-	}
-	now := time.Now()
-	return now.Add(t.Sub(now))
-}
-
-func (s *Session) forgetRestriction() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.restricted = time.Time{}
-}
-
-func (s *Session) restrictedUntil() time.Time {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.restricted
-}
-
 // decode makes a request and reads its value.
 func decode[T any](ctx context.Context, s *Session, r request) (T, error) {
 	var v T
@@ -207,7 +170,7 @@ func (s *Session) Send(ctx context.Context, m Outgoing) (Sent, error) {
 		AckMS     int64 `json:"ack_ms"`
 		KnownOnly bool  `json:"known_only"`
 		TypingMS  int64 `json:"typing_ms,omitempty"`
-	}{m, max(r.limit-bridgeLead, r.limit/2).Milliseconds(), s.timing.ack.Milliseconds(), time.Now().Before(s.restrictedUntil()), m.Typing.Milliseconds()}
+	}{m, max(r.limit-bridgeLead, r.limit/2).Milliseconds(), s.timing.ack.Milliseconds(), !s.restrictedUntil().IsZero(), m.Typing.Milliseconds()}
 	sent, err := decode[Sent](ctx, s, r)
 	var p *problem.Error
 	if errors.As(err, &p) && p.Code == problem.Restricted {
