@@ -40,12 +40,15 @@ func (r *stepsReport) print(w *tabwriter.Writer) {
 	if r.ended {
 		note = ": the time was over"
 	}
-	_, _ = fmt.Fprintf(w, "\nkurir killed at\truns\treceived once\ttwice\tnever\tunknown\tsame id again on the wire\n")
-	for _, at := range stepsOfSend() {
-		c := r.counts[at]
-		_, _ = fmt.Fprintf(w, "%s\t%d\t%d\t%d\t%d\t%d\t%d\n", at, c.runs, c.once, c.twice, c.never, c.unknown, c.again)
+	for _, v := range victims() {
+		_, _ = fmt.Fprintf(w, "\n%s ended at\truns\treceived once\ttwice\tnever\tunknown\tsame id again on the wire\n", v.name)
+		for _, at := range stepsOfSend() {
+			if c := r.counts[v.name][at]; c != nil {
+				_, _ = fmt.Fprintf(w, "%s\t%d\t%d\t%d\t%d\t%d\t%d\n", at, c.runs, c.once, c.twice, c.never, c.unknown, c.again)
+			}
+		}
 	}
-	_, _ = fmt.Fprintf(w, "%d kills in %s, %d messages not held in time%s\n", r.kills, r.took.Round(time.Second), r.missed, note)
+	_, _ = fmt.Fprintf(w, "%d rounds in %s, %d messages not held in time%s\n", r.kills, r.took.Round(time.Second), r.missed, note)
 }
 
 func (r *chaosReport) print(w *tabwriter.Writer) {
