@@ -34,7 +34,7 @@ func (l *life) show() {
 			st.Until = &until
 		}
 		st.CanSend = state == StateWorking || state == StateRestricted ||
-			state == StateDegraded && l.overdue.id != "" && !l.overdue.paused() && l.broken.IsZero() && l.canSend()
+			state == StateDegraded && l.overdue.id != "" && !l.overdue.paused() && l.outgrown == 0 && l.broken.IsZero() && l.canSend()
 		p := l.page
 		if p == nil {
 			return
@@ -143,9 +143,13 @@ func (l *life) connected(now time.Time) (State, string) {
 		}
 		return StateDegraded, "this WhatsApp Web cannot send: " + l.caps[capabilitySend].Detail
 	}
+	l.watchMemory(now)
 	if l.overdue.paused() {
 		l.awaitAck(now)
 		return StateDegraded, l.overdue.reason(l.timing.ack)
+	}
+	if l.outgrown > 0 {
+		return l.recycle(now)
 	}
 	if until := l.restrictedUntil(); now.Before(until) {
 		l.at["show"] = until

@@ -41,11 +41,15 @@ type request struct {
 func (s *Session) call(ctx context.Context, r request) (json.RawMessage, error) {
 	s.mu.Lock()
 	state, reason, doc := s.status.State, s.status.Reason, s.doc
-	fit := slices.Contains(r.in, state) || r.in == nil && s.status.CanSend
+	fit := doc != nil && (slices.Contains(r.in, state) || r.in == nil && s.status.CanSend)
+	if fit {
+		doc.active++
+	}
 	s.mu.Unlock()
-	if doc == nil || !fit {
+	if !fit {
 		return nil, notReady(state, reason)
 	}
+	defer s.ended(doc)
 	ctx, cancel := context.WithTimeout(ctx, r.limit)
 	defer cancel()
 	defer context.AfterFunc(doc.ctx, cancel)() //nolint:contextcheck // the call ends with the document, too
@@ -71,6 +75,17 @@ func (s *Session) call(ctx context.Context, r request) (json.RawMessage, error) 
 		return nil, bridgeProblem(answer.Error)
 	}
 	return nil, r.failure(ctx, doc, err)
+}
+
+// ended takes note that a call into doc is over.
+func (s *Session) ended(doc *document) {
+	s.mu.Lock()
+	doc.active--
+	last := doc.retiring && doc.active == 0
+	s.mu.Unlock()
+	if last {
+		doc.tell(wake{})
+	}
 }
 
 // failure names the error of a call that brought no answer.

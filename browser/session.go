@@ -33,6 +33,8 @@ type timing struct {
 	grace      time.Duration // how long a session may be without a connection and still be WORKING
 	settle     time.Duration // how long after a start it may be without one and still be SYNCING
 	probe      time.Duration // of one probe, which waits for wa-js
+	memory     time.Duration // between two looks at Chromium's memory
+	recycle    time.Duration // a Chromium that has outgrown its budget is restarted for that once within
 	retry      time.Duration // between two attempts at something that failed inside the page
 	save       time.Duration // between two looks whether the link is on disk
 	saveLimit  time.Duration // then Chromium is closed and started again: what it closes, it writes
@@ -47,7 +49,7 @@ func defaultTiming() timing {
 	return timing{
 		send: 60 * time.Second, ack: 30 * time.Second, reach: 6 * time.Second, takeback: 10 * time.Second,
 		heartbeat: 10 * time.Second, load: 90 * time.Second, grace: 4 * time.Second, settle: 20 * time.Second,
-		probe: 15 * time.Second, retry: 2 * time.Second, save: 100 * time.Millisecond, saveLimit: 20 * time.Second, crashes: 10 * time.Minute,
+		probe: 15 * time.Second, memory: 30 * time.Second, recycle: 10 * time.Minute, retry: 2 * time.Second, save: 100 * time.Millisecond, saveLimit: 20 * time.Second, crashes: 10 * time.Minute,
 		logout: 10 * time.Second, stable: 30 * time.Second, backoffMin: time.Second, backoffMax: time.Minute,
 	}
 }
@@ -78,6 +80,9 @@ type document struct {
 	ctx    context.Context //nolint:containedctx // it is the document's life
 	end    context.CancelCauseFunc
 	tell   func(any) // puts a message into the inbox of the document's life
+
+	active   int  // calls under way in it; guarded by Session.mu
+	retiring bool // the end of the last one is waited for; guarded by Session.mu
 }
 
 // New returns a stopped session. It touches nothing: no file, no process.
@@ -217,7 +222,11 @@ func (s *Session) start(ctx context.Context) error {
 	s.mu.Lock()
 	s.run = r
 	s.mu.Unlock()
-	r.set(func(st *Status) { *st = Status{State: StateStarting, Reason: "starting Chromium"} })
+	first := Status{State: StateStarting, Reason: "starting Chromium"}
+	if err := s.cfg.Memory.look(); err != nil {
+		first = Status{State: StateFailed, Reason: err.Error()} // so that who starts it is told at once; the run tries again
+	}
+	r.set(func(st *Status) { *st = first })
 	go r.deliver()
 	go r.loop() //nolint:contextcheck // the session outlives the request that started it
 	return nil

@@ -3,6 +3,7 @@ package handlers
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"slices"
@@ -15,6 +16,7 @@ import (
 	"kurir/browser"
 	"kurir/fetch"
 	"kurir/models"
+	"kurir/outbox"
 	"kurir/problem"
 )
 
@@ -34,30 +36,147 @@ type fakeDB struct {
 	lines    []models.AuditEntry
 	lookups  int   // of keys
 	err      error // of every write
+	filter   models.MessageFilter
 }
 
 func (d *fakeDB) Enqueue(_ context.Context, m models.Message, a models.AuditEntry) (models.Message, bool, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if d.err != nil {
-		return models.Message{}, false, d.err
+	old, err := d.find(m)
+	if err != nil || old != nil {
+		return d.repeated(old, a), old != nil, err
 	}
-	for _, old := range d.messages {
-		if m.IdempotencyKey != nil && old.IdempotencyKey != nil && *old.IdempotencyKey == *m.IdempotencyKey {
-			if old.ContentHash != m.ContentHash {
-				return models.Message{}, false, problem.New(problem.IdempotencyConflict, old.ID)
-			}
-			a.Code, a.Target = "REPEATED", old.ID
-			d.lines = append(d.lines, a)
-			return old, true, nil
-		}
-	}
-	m.ID, m.WAID, m.State = models.NewMessageID(), models.NewWAID(), models.MessageQueued
-	m.CreatedAt = time.Date(2026, 11, 23, 1, 2, 3, 0, time.UTC)
-	d.messages = append(d.messages, m)
+	m = d.add(m)
 	a.Target = m.ID
 	d.lines = append(d.lines, a)
 	return m, false, nil
+}
+
+// The rest is called with d.mu held.
+
+func (d *fakeDB) find(m models.Message) (*models.Message, error) {
+	if d.err != nil {
+		return nil, d.err
+	}
+	for i, old := range d.messages {
+		if m.IdempotencyKey != nil && old.IdempotencyKey != nil && *old.IdempotencyKey == *m.IdempotencyKey {
+			if old.ContentHash != m.ContentHash {
+				return nil, problem.New(problem.IdempotencyConflict, old.ID)
+			}
+			return &d.messages[i], nil
+		}
+	}
+	return nil, nil
+}
+
+func (d *fakeDB) repeated(old *models.Message, a models.AuditEntry) models.Message {
+	if old == nil {
+		return models.Message{}
+	}
+	a.Code, a.Target = "REPEATED", old.ID
+	d.lines = append(d.lines, a)
+	return *old
+}
+
+func (d *fakeDB) add(m models.Message) models.Message {
+	m.ID, m.WAID, m.State = models.NewMessageID(), models.NewWAID(), models.MessageQueued
+	if m.NotBefore.After(time.Now()) {
+		m.State = models.MessageScheduled
+	}
+	m.CreatedAt = time.Date(2026, 11, 23, 1, 2, 3, 0, time.UTC)
+	m.Seq = int64(len(d.messages) + 1)
+	d.messages = append(d.messages, m)
+	return m
+}
+
+// all makes one message of many, as an idempotency key sees them.
+func all(list []models.Message) models.Message {
+	m := list[0]
+	for _, other := range list[1:] {
+		m.ContentHash += other.ContentHash
+	}
+	return m
+}
+
+func (d *fakeDB) EnqueueAll(_ context.Context, list []models.Message, a models.AuditEntry) ([]models.Message, bool, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	old, err := d.find(all(list))
+	if err != nil {
+		return nil, false, err
+	}
+	if old != nil {
+		d.repeated(old, a)
+		return slices.Clone(d.messages[old.Seq-1:][:len(list)]), true, nil
+	}
+	var rows []models.Message
+	for i, m := range list {
+		if i == 0 {
+			m = all(list)
+		}
+		rows = append(rows, d.add(m))
+	}
+	a.Target = fmt.Sprint(len(rows))
+	d.lines = append(d.lines, a)
+	return rows, false, nil
+}
+
+func (d *fakeDB) Repeat(_ context.Context, m models.Message, a models.AuditEntry) (models.Message, bool, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	old, err := d.find(m)
+	return d.repeated(old, a), old != nil, err
+}
+
+func (d *fakeDB) RepeatAll(_ context.Context, list []models.Message, a models.AuditEntry) ([]models.Message, bool, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	old, err := d.find(all(list))
+	if err != nil || old == nil {
+		return nil, false, err
+	}
+	d.repeated(old, a)
+	return slices.Clone(d.messages[old.Seq-1:][:len(list)]), true, nil
+}
+
+func (d *fakeDB) change(instanceID, id string, a models.AuditEntry, from []models.MessageState, code problem.Code, to models.MessageState) (models.Message, string, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for i := range d.messages {
+		m := &d.messages[i]
+		if m.ID != id || instanceID != "" && m.InstanceID != instanceID {
+			continue
+		}
+		if !slices.Contains(from, m.State) {
+			return *m, "", problem.New(code, string(m.State))
+		}
+		file := m.FilePath
+		m.State = to
+		a.Target, a.InstanceID = m.ID, m.InstanceID
+		d.lines = append(d.lines, a)
+		return *m, file, nil
+	}
+	return models.Message{}, "", problem.New(problem.NotFound, "message "+id)
+}
+
+func (d *fakeDB) Cancel(_ context.Context, instanceID, id string, a models.AuditEntry) (models.Message, string, error) {
+	return d.change(instanceID, id, a, []models.MessageState{models.MessageQueued, models.MessageScheduled}, problem.NotCancellable, models.MessageCancelled)
+}
+
+func (d *fakeDB) Resend(_ context.Context, instanceID, id string, a models.AuditEntry) (models.Message, error) {
+	m, _, err := d.change(instanceID, id, a, []models.MessageState{models.MessageUnknown, models.MessageFailed, models.MessageExpired, models.MessageCancelled},
+		problem.NotResendable, models.MessageQueued)
+	return m, err
+}
+
+// Messages notes the filter; it answers the newest of all.
+func (d *fakeDB) Messages(_ context.Context, f models.MessageFilter) ([]models.Message, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.filter = f
+	list := slices.Clone(d.messages)
+	slices.Reverse(list)
+	return list[:min(len(list), f.Limit)], d.err
 }
 
 func (d *fakeDB) MessageByID(_ context.Context, id string) (models.Message, error) {
@@ -189,6 +308,26 @@ func (f *fakeInstances) Restart(_ context.Context, id string) error { return f.d
 func (f *fakeInstances) Logout(_ context.Context, id string) error  { return f.do("logout", id) }
 func (f *fakeInstances) Delete(_ context.Context, id string) error  { return f.do("delete", id) }
 
+func (f *fakeInstances) Update(_ context.Context, id string, change UpdateInstance) (models.Instance, error) {
+	if err := f.do("update", id); err != nil {
+		return models.Instance{}, err
+	}
+	for i := range f.all {
+		in := &f.all[i]
+		if in.ID != id {
+			continue
+		}
+		if change.Name != nil {
+			in.Name = *change.Name
+		}
+		if change.Pacing != nil {
+			in.Pacing = *change.Pacing
+		}
+		return *in, nil
+	}
+	return models.Instance{}, nil
+}
+
 func (f *fakeInstances) Status(id string) browser.Status {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -237,15 +376,38 @@ func (r *fakeReader) Contacts(context.Context) ([]browser.Contact, error) { retu
 type fakeOutbox struct {
 	db     *fakeDB
 	mu     sync.Mutex
-	woken  []string
+	woken  []string // instances of what was accepted
+	ended  []string // files of what was cancelled
+	place  outbox.Place
+	pace   *outbox.PaceState     // of inst_1
 	settle func(*models.Message) // nil: nothing happens until the caller's time ends
 	waited time.Duration
 }
 
-func (o *fakeOutbox) Wake(id string) {
+func (o *fakeOutbox) Accepted(_ context.Context, m models.Message) outbox.Place {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	o.woken = append(o.woken, id)
+	o.woken = append(o.woken, m.InstanceID)
+	return o.place
+}
+
+func (o *fakeOutbox) AcceptedAll(ctx context.Context, list []models.Message) {
+	for _, m := range list {
+		o.Accepted(ctx, m)
+	}
+}
+
+func (o *fakeOutbox) Ended(m models.Message, file string) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.ended = append(o.ended, m.ID+":"+file)
+}
+
+func (o *fakeOutbox) PaceState(id string) (outbox.PaceState, bool) {
+	if o.pace == nil || id != "inst_1" {
+		return outbox.PaceState{}, false
+	}
+	return *o.pace, true
 }
 
 func (o *fakeOutbox) Wait(ctx context.Context, id string) (models.Message, error) {
@@ -277,7 +439,7 @@ func newWorld(t testing.TB, change ...func(*world)) *world {
 			goodKey: {ID: "key_1", InstanceID: "inst_1"}, otherKey: {ID: "key_2", InstanceID: "inst_2"},
 		}},
 		instances: &fakeInstances{
-			all: []models.Instance{{ID: "inst_1", Name: "toko", Region: "ID"}, {ID: "inst_2", Name: "us", Region: "US", Phone: "12025550123"}},
+			all: []models.Instance{{ID: "inst_1", Name: "toko", Region: "ID", TimeZone: "Asia/Jakarta"}, {ID: "inst_2", Name: "us", Region: "US", Phone: "12025550123"}},
 			status: map[string]browser.Status{
 				"inst_1": {State: browser.StateWorking, Phone: "6281100001234", Pushname: "Toko", WAVersion: "2.3000.1"},
 			},
