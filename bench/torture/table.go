@@ -58,7 +58,7 @@ func (r *chaosReport) print(w *tabwriter.Writer) {
 	_, _ = fmt.Fprintf(w, "accepted\t%d (%.1f/s); %d were not answered to the end, %d of those received\n", r.accepted, float64(r.accepted)/r.took.Seconds(), r.unanswered, r.unansweredAndHad)
 	_, _ = fmt.Fprintf(w, "received\t%d; the same id again on the wire, shown once: %d\n", r.received, r.again)
 	_, _ = fmt.Fprintf(w, "states\t%s; behind their own ack: %d\n", list(r.states), r.behind)
-	_, _ = fmt.Fprintf(w, "failed\t%s\n", list(r.failed))
+	_, _ = fmt.Fprintf(w, "not sent\t%s\n", list(r.failed))
 	_, _ = fmt.Fprintf(w, "unknown at the end\t%s\n", list(r.unknown))
 	_, _ = fmt.Fprintf(w, "unknown for a while\t%d\n", r.unknownWhile)
 	_, _ = fmt.Fprintf(w, "compared for order\t%d\n", r.ordered)
