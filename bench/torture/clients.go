@@ -62,15 +62,25 @@ func (c *crowd) client(ctx, stop context.Context, i int) {
 			c.repeats.Add(1)
 			_ = c.h.offer(ctx, l)
 		}
+		if ok && r.IntN(25) == 0 && pause(ctx, time.Duration(r.IntN(200))*time.Millisecond) {
+			c.h.cancel(ctx, l)
+		}
 		pause(stop, time.Duration(r.ExpFloat64()*120)*time.Millisecond)
 	}
 }
 
-// letter writes the n-th letter of a client: every eighth is a file.
+// letter writes the n-th letter of a client: every eighth is a file, every tenth is urgent, some are worth nothing when
+// they come late.
 func (c *crowd) letter(r *rand.Rand, i, n int) *letter {
 	in := c.h.instances[r.IntN(len(c.h.instances))]
 	list := phones(in)
 	l := &letter{in: in, phone: list[r.IntN(len(list))], client: fmt.Sprint("c", i), n: n, token: fmt.Sprintf("c%d-%d", i, n)}
+	if r.IntN(10) == 0 {
+		l.priority = "high"
+	}
+	if r.IntN(20) == 0 {
+		l.expiresIn = 1 + r.IntN(20)
+	}
 	if r.IntN(8) > 0 {
 		l.text = words(r, l.token, 10<<r.IntN(9))
 		return l

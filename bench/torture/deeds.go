@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
-	"strings"
 	"syscall"
 	"time"
 
@@ -51,8 +50,6 @@ func (f *fate) leave(r *rand.Rand, d time.Duration) bool {
 // errFatal ends the torture: it cannot go on.
 var errFatal = errors.New("the torture cannot go on")
 
-var errNobody = errors.New("nobody there")
-
 // between is a random duration.
 func between(r *rand.Rand, least, most time.Duration) time.Duration {
 	return least + time.Duration(r.Int64N(int64(most-least)))
@@ -76,44 +73,24 @@ func (f *fate) killKurir(ctx context.Context, r *rand.Rand) (string, error) {
 	return fmt.Sprintf("down for %s", down.Round(time.Millisecond)), nil
 }
 
-// chromium finds the browser of a random instance.
-func (f *fate) chromium(r *rand.Rand) (*chromium, error) {
-	in := f.instance(r)
-	for _, c := range f.h.chromiums() {
-		if c.instance == in {
-			return &c, nil
-		}
-	}
-	return nil, errNobody
-}
-
 func (f *fate) killChromium(_ context.Context, r *rand.Rand) (string, error) {
-	c, err := f.chromium(r)
-	if err != nil {
-		return "", err
-	}
-	if !c.browser.signal(syscall.SIGKILL) {
-		return "", errNobody
-	}
-	return c.instance.id, nil
+	in := f.instance(r)
+	return in.id, f.h.killBrowser(in)
 }
 
 func (f *fate) killRenderer(_ context.Context, r *rand.Rand) (string, error) {
-	c, err := f.chromium(r)
-	if err != nil {
-		return "", err
-	}
-	for _, p := range c.children {
-		if strings.Contains(p.commandLine(), "--type=renderer") && p.signal(syscall.SIGKILL) {
-			return c.instance.id, nil
-		}
-	}
-	return "", errNobody
+	in := f.instance(r)
+	return in.id, f.h.killRenderer(in)
+}
+
+func (f *fate) reload(ctx context.Context, r *rand.Rand) (string, error) {
+	in := f.instance(r)
+	return in.id, f.h.reload(ctx, in)
 }
 
 // stopChromium freezes a browser with all its processes, mostly for a moment, sometimes until kurir ends it.
 func (f *fate) stopChromium(_ context.Context, r *rand.Rand) (string, error) {
-	c, err := f.chromium(r)
+	c, err := f.h.chromium(f.instance(r))
 	if err != nil {
 		return "", err
 	}
@@ -155,11 +132,6 @@ func (f *fate) goOn() {
 	for _, c := range all {
 		f.goOnWith(c)
 	}
-}
-
-func (f *fate) reload(ctx context.Context, r *rand.Rand) (string, error) {
-	in := f.instance(r)
-	return in.id, f.h.fault(ctx, sandbox.Fault{Name: sandbox.FaultPage, Page: "reload", Account: in.number})
 }
 
 // dropSockets ends the connections of one instance, or of all, and refuses new ones for a while.

@@ -10,6 +10,7 @@ import (
 	"regexp"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 
 	"kurir/sandbox"
@@ -133,6 +134,44 @@ func (h *house) chromiums() []chromium {
 	return list
 }
 
+var errNobody = errors.New("nobody there")
+
+// chromium finds an instance's browser.
+func (h *house) chromium(in *instance) (*chromium, error) {
+	for _, c := range h.chromiums() {
+		if c.instance == in {
+			return &c, nil
+		}
+	}
+	return nil, errNobody
+}
+
+func (h *house) killBrowser(in *instance) error {
+	c, err := h.chromium(in)
+	if err == nil && !c.browser.signal(syscall.SIGKILL) {
+		err = errNobody
+	}
+	return err
+}
+
+func (h *house) killRenderer(in *instance) error {
+	c, err := h.chromium(in)
+	if err != nil {
+		return err
+	}
+	for _, p := range c.children {
+		if strings.Contains(p.commandLine(), "--type=renderer") && p.signal(syscall.SIGKILL) {
+			return nil
+		}
+	}
+	return errNobody
+}
+
+// reload has an instance's page load itself again.
+func (h *house) reload(ctx context.Context, in *instance) error {
+	return h.fault(ctx, sandbox.Fault{Name: sandbox.FaultPage, Page: "reload", Account: in.number})
+}
+
 // kill is SIGKILL for kurir. Its Chromiums have to end with it, each process of them.
 func (h *house) kill(ctx context.Context) {
 	h.chromiums()
@@ -214,7 +253,7 @@ func (h *house) close() error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	for p := range h.seen { // should there be any, after all
-		p.signal(9)
+		p.signal(syscall.SIGKILL)
 	}
 	return errors.Join(errs...)
 }

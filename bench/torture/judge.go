@@ -108,6 +108,9 @@ func (h *house) judgeLetter(l *letter, m message, had []delivery, r *chaosReport
 			h.f.bad(damaged, "%s: received %s of %d bytes, %s", about, d.Type, d.Size, d.MediaError)
 		}
 	}
+	if l.cancelled && m.State != "cancelled" {
+		h.f.bad(wrongState, "%s: it was called off", about)
+	}
 	switch {
 	case m.State == "":
 		h.f.bad(lost, "%s: kurir does not know it", about)
@@ -125,7 +128,7 @@ func (h *house) judgeLetter(l *letter, m message, had []delivery, r *chaosReport
 	}
 }
 
-// judgeOrder compares, for each instance and phone, the order of receipt with that of acceptance, and for each client
+// judgeOrder compares, for each instance, phone and priority, the order of receipt with that of acceptance, and for each client
 // with the order in which it sent. What was unknown at any time may be overtaken.
 func (h *house) judgeOrder(letters []*letter, got map[string][]delivery, ever map[string]bool, place map[string]int) (compared int) {
 	type arrival struct {
@@ -135,7 +138,7 @@ func (h *house) judgeOrder(letters []*letter, got map[string][]delivery, ever ma
 	streets := map[string][]arrival{}
 	for _, l := range letters {
 		if had := got[l.token]; len(had) > 0 && !ever[l.id] {
-			street := fmt.Sprint(l.in.n, " ", l.phone)
+			street := fmt.Sprint(l.in.n, " ", l.phone, " ", l.priority)
 			streets[street] = append(streets[street], arrival{l, had[0].place})
 		}
 	}

@@ -37,6 +37,7 @@ func TestEachBrokenPromiseIsFound(t *testing.T) {
 		{"sending for ever", "sending", []delivery{good}, map[string]int{lost: 1}},
 		{"sent and not received", "sent", nil, map[string]int{wrongState: 1}},
 		{"failed and received", "failed", []delivery{good}, map[string]int{wrongState: 1}},
+		{"called off, they said", "called off", []delivery{good}, map[string]int{wrongState: 1}},
 		{"cancelled and received", "cancelled", []delivery{good}, map[string]int{wrongState: 1}},
 		{"expired and received", "expired", []delivery{good}, map[string]int{wrongState: 1}},
 		{"received twice", "delivered", []delivery{good, good}, map[string]int{doubled: 1}},
@@ -47,6 +48,9 @@ func TestEachBrokenPromiseIsFound(t *testing.T) {
 		l, _ := onePhone(1)
 		h := &house{f: &findings{}}
 		r := &chaosReport{failed: map[string]int{}, unknown: map[string]int{}}
+		if l.cancelled = c.state == "called off"; l.cancelled {
+			c.state = "delivered"
+		}
 		h.judgeLetter(l, message{ID: l.id, State: c.state}, c.had, r)
 		if !maps.Equal(h.f.counts, c.want) {
 			t.Errorf("%s: found %v, want %v", c.name, h.f.counts, c.want)

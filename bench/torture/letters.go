@@ -9,9 +9,12 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"mime/multipart"
 	"net/http"
+	"slices"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -26,6 +29,10 @@ type letter struct {
 	text   string
 	file   []byte // nil: a text
 	name   string
+
+	priority  string // "high", or ""
+	expiresIn int    // seconds; 0: never
+	cancelled bool   // kurir said that it called it off
 
 	id, waID string // once it was accepted
 	tries    int
@@ -60,17 +67,26 @@ func randomFile(r *rand.Rand, size int) []byte {
 // post offers the letter to kurir once.
 func (h *house) post(ctx context.Context, l *letter) (answer, error) {
 	l.tries++
+	fields := map[string]string{"key": l.in.key, "phone": l.phone, "idempotency_key": l.token, "body": l.text}
+	if l.priority != "" {
+		fields["priority"] = l.priority
+	}
+	if l.expiresIn > 0 {
+		fields["expires_in"] = strconv.Itoa(l.expiresIn)
+	}
 	if l.file == nil {
-		b, err := json.Marshal(map[string]any{"key": l.in.key, "phone": l.phone, "body": l.text, "idempotency_key": l.token})
+		b, err := json.Marshal(fields)
 		if err != nil {
 			return answer{}, err
 		}
 		return h.api.post(ctx, http.MethodPost, "/wa/send", "application/json", b)
 	}
+	fields["caption"] = l.text
+	delete(fields, "body")
 	var b bytes.Buffer
 	w := multipart.NewWriter(&b)
-	for _, f := range [][2]string{{"key", l.in.key}, {"phone", l.phone}, {"caption", l.text}, {"idempotency_key", l.token}} {
-		_ = w.WriteField(f[0], f[1]) // into memory
+	for _, name := range slices.Sorted(maps.Keys(fields)) {
+		_ = w.WriteField(name, fields[name]) // into memory
 	}
 	part, err := w.CreateFormFile("file", l.name)
 	if err != nil {
@@ -125,4 +141,14 @@ func (h *house) deliver(ctx context.Context, l *letter, r *rand.Rand) bool {
 			return false
 		}
 	}
+}
+
+// cancel asks kurir to call the letter off, and takes note when it says that it did.
+func (h *house) cancel(ctx context.Context, l *letter) {
+	b, err := json.Marshal(map[string]string{"key": l.in.key, "id": l.id})
+	if err != nil {
+		return
+	}
+	a, err := h.api.post(ctx, http.MethodPost, "/wa/cancel", "application/json", b)
+	l.cancelled = err == nil && a.Status
 }

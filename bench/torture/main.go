@@ -40,7 +40,7 @@ func main() {
 	var o options
 	flag.DurationVar(&o.chaos, "for", 10*time.Minute, "how long kurir is tortured at random; 0: not at all")
 	flag.IntVar(&o.steps, "steps", 100, "how often kurir is killed at each step of a send")
-	flag.DurationVar(&o.stepsFor, "steps-for", 15*time.Minute, "how long these kills may take in all")
+	flag.DurationVar(&o.stepsFor, "steps-for", 25*time.Minute, "how long these kills may take in all")
 	flag.DurationVar(&o.settle, "settle", 4*time.Minute, "how long the queue may take to empty at the end")
 	flag.Uint64Var(&o.seed, "seed", 0, "of the random deeds; 0: a new one")
 	flag.BoolVar(&o.keep, "keep", false, "keep the data folder, also when all is well")

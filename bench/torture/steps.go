@@ -16,8 +16,29 @@ func stepsOfSend() []string {
 	return []string{sandbox.BeforeAdd, sandbox.AfterAdd, sandbox.AfterStorage, sandbox.AfterWire, sandbox.BeforeAck}
 }
 
-// stepRun is one message that was held at a step when kurir was killed.
+// victim is what ends while messages are held at their steps.
+type victim struct {
+	name   string
+	share  int                                            // of the runs that kurir itself gets: one in so many
+	strike func(*house, context.Context, *instance) error // nil: kurir is killed, and everything with it
+}
+
+func victims() []victim {
+	return []victim{
+		{"kurir", 1, nil},
+		{"socket", 10, func(h *house, ctx context.Context, in *instance) error {
+			return h.fault(ctx, sandbox.Fault{Name: sandbox.FaultDropSocket, Account: in.number, Seconds: 1})
+		}},
+		{"page (reloaded)", 10, (*house).reload},
+		// The more often they end, the longer kurir waits before it starts them again.
+		{"renderer", 20, func(h *house, _ context.Context, in *instance) error { return h.killRenderer(in) }},
+		{"Chromium", 20, func(h *house, _ context.Context, in *instance) error { return h.killBrowser(in) }},
+	}
+}
+
+// stepRun is one message that was held at a step when the victim ended.
 type stepRun struct {
+	victim victim
 	at     string
 	first  *letter // the one that was held
 	second *letter // waits behind it
@@ -30,55 +51,59 @@ type stepCount struct {
 }
 
 type stepsReport struct {
-	counts map[string]*stepCount
-	missed int // were not held where they should have been
+	counts map[string]map[string]*stepCount // by victim and step
+	missed int                              // were not held where they should have been
 	kills  int
 	took   time.Duration
 	ended  bool // the time was over before all runs were done
 }
 
 // killAtSteps holds a message of each instance at a step, kills kurir, starts it again and waits for what becomes of
-// them. One kill serves all instances, each held at another step.
+// them; then the same with what kurir has to keep alive. One kill of kurir serves all instances, each held at another
+// step.
 func killAtSteps(ctx context.Context, h *house, o options) (*stepsReport, error) {
 	fmt.Printf("kills at each step of a send: %d × %d\n", len(stepsOfSend()), o.steps)
-	r := &stepsReport{counts: map[string]*stepCount{}}
-	for _, at := range stepsOfSend() {
-		r.counts[at] = &stepCount{}
-	}
+	r := &stepsReport{counts: map[string]map[string]*stepCount{}}
 	begun := time.Now()
 	dice := rand.New(rand.NewPCG(o.seed, 2)) //nolint:gosec // to be repeated
 	var all []stepRun
-	done := map[string]int{}
-	for round := 0; ; round++ {
-		if r.ended = time.Since(begun) > o.stepsFor; r.ended {
-			break
+	for _, v := range victims() {
+		counts := map[string]*stepCount{}
+		r.counts[v.name] = counts
+		for _, at := range stepsOfSend() {
+			counts[at] = &stepCount{}
 		}
-		runs := h.nextRuns(dice, round, done, o.steps)
-		if len(runs) == 0 {
-			break
+		for {
+			if r.ended = time.Since(begun) > o.stepsFor; r.ended {
+				break
+			}
+			runs := h.nextRuns(dice, v, r.kills, counts, (o.steps+v.share-1)/v.share)
+			if len(runs) == 0 {
+				break
+			}
+			held, err := h.stepRound(ctx, dice, v, runs)
+			if err != nil {
+				return nil, fmt.Errorf("round %d, %s: %w", r.kills, v.name, err)
+			}
+			r.kills++
+			r.missed += len(runs) - len(held)
+			for _, x := range held {
+				counts[x.at].runs++
+			}
+			all = append(all, held...)
 		}
-		held, err := h.stepRound(ctx, dice, runs)
-		if err != nil {
-			return nil, fmt.Errorf("round %d: %w", round, err)
-		}
-		r.kills++
-		r.missed += len(runs) - len(held)
-		for _, x := range held {
-			done[x.at]++
-		}
-		all = append(all, held...)
 	}
 	r.took = time.Since(begun)
 	return r, h.judgeSteps(ctx, all, r)
 }
 
 // nextRuns writes the letters of a round, each instance's for the step that has been done the least.
-func (h *house) nextRuns(dice *rand.Rand, round int, done map[string]int, want int) (runs []stepRun) {
+func (h *house) nextRuns(dice *rand.Rand, v victim, round int, done map[string]*stepCount, want int) (runs []stepRun) {
 	planned := map[string]int{}
 	for _, in := range h.instances {
 		at, least := "", want
 		for _, s := range stepsOfSend() {
-			if n := done[s] + planned[s]; n < least {
+			if n := done[s].runs + planned[s]; n < least {
 				at, least = s, n
 			}
 		}
@@ -87,7 +112,7 @@ func (h *house) nextRuns(dice *rand.Rand, round int, done map[string]int, want i
 		}
 		planned[at]++
 		phone := fmt.Sprintf("62812346%02d%03d", in.n, round%40) // 40 chats each: new ones, then known ones
-		x := stepRun{at: at}
+		x := stepRun{victim: v, at: at}
 		for i, to := range []**letter{&x.first, &x.second} {
 			l := &letter{in: in, phone: phone, token: fmt.Sprintf("s%d-%d-%d", in.n, round, i)}
 			l.text = l.token + " tepat di " + at
@@ -102,31 +127,15 @@ func (h *house) nextRuns(dice *rand.Rand, round int, done map[string]int, want i
 }
 
 // stepRound carries out one kill. It returns the runs that were held when it came.
-func (h *house) stepRound(ctx context.Context, dice *rand.Rand, runs []stepRun) (held []stepRun, err error) {
-	for _, x := range runs {
-		if err := h.waitState(ctx, x.first.in, "WORKING"); err != nil {
-			return nil, err
-		}
-		if err := h.fault(ctx, sandbox.Fault{Name: sandbox.FaultHoldMessage, At: x.at, Account: x.first.in.number, Number: x.first.phone, Count: 1}); err != nil {
-			return nil, err
-		}
-		for _, l := range []*letter{x.first, x.second} {
-			if !h.deliver(ctx, l, dice) {
-				return nil, errors.New("not accepted: " + l.token)
-			}
-		}
+func (h *house) stepRound(ctx context.Context, dice *rand.Rand, v victim, runs []stepRun) (held []stepRun, err error) {
+	if err := h.offerHeld(ctx, dice, runs); err != nil {
+		return nil, err
 	}
 	if held, err = h.waitHeld(ctx, runs); err != nil {
 		return nil, err
 	}
-	h.kill(ctx)
-	late := dice.IntN(2) == 0 // WhatsApp works what it has before kurir is back, or after
-	if !late {
-		if err := h.releaseAfterKill(ctx); err != nil {
-			return nil, err
-		}
-	}
-	if err := h.start(ctx); err != nil {
+	late := dice.IntN(2) == 0 // WhatsApp works what it has before the page is back, or after
+	if err := h.endAll(ctx, v, held, late); err != nil {
 		return nil, err
 	}
 	for _, x := range runs { // the same key, after a restart: the first answer again
@@ -152,6 +161,46 @@ func (h *house) stepRound(ctx context.Context, dice *rand.Rand, runs []stepRun) 
 		}
 	}
 	return held, nil
+}
+
+// offerHeld sets the holds and has the letters accepted.
+func (h *house) offerHeld(ctx context.Context, dice *rand.Rand, runs []stepRun) error {
+	for _, x := range runs {
+		if err := h.waitState(ctx, x.first.in, "WORKING"); err != nil {
+			return err
+		}
+		if err := h.fault(ctx, sandbox.Fault{Name: sandbox.FaultHoldMessage, At: x.at, Account: x.first.in.number, Number: x.first.phone, Count: 1}); err != nil {
+			return err
+		}
+		for _, l := range []*letter{x.first, x.second} {
+			if !h.deliver(ctx, l, dice) {
+				return errors.New("not accepted: " + l.token)
+			}
+		}
+	}
+	return nil
+}
+
+// endAll ends the victim. With late, WhatsApp goes on holding what it has.
+func (h *house) endAll(ctx context.Context, v victim, held []stepRun, late bool) error {
+	if v.strike == nil {
+		h.kill(ctx)
+	} else {
+		for _, x := range held {
+			if err := v.strike(h, ctx, x.first.in); err != nil {
+				return err
+			}
+		}
+	}
+	if !late {
+		if err := h.releaseAfterKill(ctx); err != nil {
+			return err
+		}
+	}
+	if v.strike == nil {
+		return h.start(ctx)
+	}
+	return nil
 }
 
 // waitHeld waits until each run's message is held at its step. One that went through is left out.
@@ -230,11 +279,10 @@ func (h *house) judgeSteps(ctx context.Context, all []stepRun, r *stepsReport) e
 		}
 	}
 	for _, x := range all {
-		c := r.counts[x.at]
-		c.runs++
+		c := r.counts[x.victim.name][x.at]
 		m, err := h.message(ctx, x.first.id)
 		if err != nil {
-			h.f.bad(lost, "%s at %s: %v", x.first.token, x.at, err)
+			h.f.bad(lost, "%s, %s ended at %s: %v", x.first.token, x.victim.name, x.at, err)
 			continue
 		}
 		h.judgeStep(x, m, inboxes[x.first.phone], c)
@@ -257,7 +305,7 @@ func (h *house) judgeStep(x stepRun, m message, inbox []sandbox.Received, c *ste
 			}
 		}
 	}
-	about := fmt.Sprintf("%s %s at %s: %s %s %s", x.first.token, x.first.id, x.at, m.State, m.Code, m.Detail)
+	about := fmt.Sprintf("%s %s, %s ended at %s: %s %s %s", x.first.token, x.first.id, x.victim.name, x.at, m.State, m.Code, m.Detail)
 	n := len(places[0])
 	switch {
 	case n == 1:

@@ -40,12 +40,15 @@ func (r *stepsReport) print(w *tabwriter.Writer) {
 	if r.ended {
 		note = ": the time was over"
 	}
-	_, _ = fmt.Fprintf(w, "\nkurir killed at\truns\treceived once\ttwice\tnever\tunknown\tsame id again on the wire\n")
-	for _, at := range stepsOfSend() {
-		c := r.counts[at]
-		_, _ = fmt.Fprintf(w, "%s\t%d\t%d\t%d\t%d\t%d\t%d\n", at, c.runs, c.once, c.twice, c.never, c.unknown, c.again)
+	for _, v := range victims() {
+		_, _ = fmt.Fprintf(w, "\n%s ended at\truns\treceived once\ttwice\tnever\tunknown\tsame id again on the wire\n", v.name)
+		for _, at := range stepsOfSend() {
+			if c := r.counts[v.name][at]; c != nil {
+				_, _ = fmt.Fprintf(w, "%s\t%d\t%d\t%d\t%d\t%d\t%d\n", at, c.runs, c.once, c.twice, c.never, c.unknown, c.again)
+			}
+		}
 	}
-	_, _ = fmt.Fprintf(w, "%d kills in %s, %d messages not held in time%s\n", r.kills, r.took.Round(time.Second), r.missed, note)
+	_, _ = fmt.Fprintf(w, "%d rounds in %s, %d messages not held in time%s\n", r.kills, r.took.Round(time.Second), r.missed, note)
 }
 
 func (r *chaosReport) print(w *tabwriter.Writer) {
@@ -55,7 +58,7 @@ func (r *chaosReport) print(w *tabwriter.Writer) {
 	_, _ = fmt.Fprintf(w, "accepted\t%d (%.1f/s); %d were not answered to the end, %d of those received\n", r.accepted, float64(r.accepted)/r.took.Seconds(), r.unanswered, r.unansweredAndHad)
 	_, _ = fmt.Fprintf(w, "received\t%d; the same id again on the wire, shown once: %d\n", r.received, r.again)
 	_, _ = fmt.Fprintf(w, "states\t%s; behind their own ack: %d\n", list(r.states), r.behind)
-	_, _ = fmt.Fprintf(w, "failed\t%s\n", list(r.failed))
+	_, _ = fmt.Fprintf(w, "not sent\t%s\n", list(r.failed))
 	_, _ = fmt.Fprintf(w, "unknown at the end\t%s\n", list(r.unknown))
 	_, _ = fmt.Fprintf(w, "unknown for a while\t%d\n", r.unknownWhile)
 	_, _ = fmt.Fprintf(w, "compared for order\t%d\n", r.ordered)
