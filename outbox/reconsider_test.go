@@ -114,3 +114,35 @@ func TestUnknownIsNotLookedUpForEver(t *testing.T) {
 		}
 	})
 }
+
+// TestUnknownGetsItsTurnInALongQueue: a queue that never ends is no reason not to look.
+func TestUnknownGetsItsTurnInALongQueue(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHouse(t, Config{LookAgain: 2 * time.Second, MaxLooks: 1})
+		defer h.close()
+		h.page.send = func(_ context.Context, m browser.Outgoing, n int) (browser.Sent, error) {
+			if m.Body == "x" {
+				return browser.Sent{}, problem.New(problem.SessionLost, "")
+			}
+			time.Sleep(50 * time.Millisecond)
+			return browser.Sent{Ack: 1}, nil
+		}
+		h.page.lookup = func(_ string, n int) (browser.Presence, error) {
+			if n > 1 {
+				return present(1), nil
+			}
+			return browser.Presence{Found: browser.FoundUnknown}, nil
+		}
+		x := h.enqueue("x")
+		var last models.Message
+		for range 200 { // ten seconds
+			last = h.enqueue("rest")
+		}
+		h.o.SetReady(h.id, true)
+		h.want(x, models.MessageUnknown, problem.SessionLost)
+		time.Sleep(5 * time.Second)
+		if got, rest := h.row(x), h.row(last); got.State != models.MessageSent || rest.State != models.MessageQueued {
+			t.Errorf("%s, and the last of the queue %s", got.State, rest.State)
+		}
+	})
+}
