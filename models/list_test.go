@@ -73,9 +73,10 @@ func TestMessagesPlan(t *testing.T) {
 	db := openTest(t)
 	id := instance(t, db, "a")
 	after := enqueue(t, db, textTo(id, "x")).ID
-	states := []MessageState{MessageQueued, MessageUnknown}
+	states, ends := []MessageState{MessageQueued, MessageUnknown}, []MessageState{MessageFailed, MessageUnknown}
 	for want, filters := range map[string][]MessageFilter{
 		"USING INTEGER PRIMARY KEY": {{After: after}, {InstanceID: id, After: after}, {States: states, After: after}, {InstanceID: id, States: states, After: after}},
+		"messages_ended":            {{InstanceID: id, States: ends}, {InstanceID: id, States: ends, After: after}},
 		"messages_phone":            {{InstanceID: id, Phone: "62"}, {InstanceID: id, Phone: "62", States: states, After: after}, {Phone: "62", After: after}},
 	} {
 		for _, f := range filters {
