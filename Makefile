@@ -76,7 +76,7 @@ conformance: build sandbox/conformance/node_modules/.package-lock.json ## client
 torture: build ## kill, stop and cut off kurir for 10 minutes, then at each step of a send, and count what was lost
 	go run ./bench/torture -for 10m -steps 100
 torture-short: build
-	go run ./bench/torture -for 40s -steps 2
+	go run ./bench/torture -for 30s -steps 2
 
 bench: build ## speed and memory, printed as a table
 	go run ./bench

@@ -67,16 +67,17 @@ func run(ctx context.Context, o options) error {
 		return err
 	}
 	fmt.Printf("torture: seed %d, data in %s\n", o.seed, dir)
-	err = torture(ctx, o, dir)
-	if err != nil || o.keep {
+	f := &findings{started: time.Now()}
+	err = torture(ctx, o, dir, f)
+	interrupted := ctx.Err() != nil && f.err() == nil
+	if err != nil && !interrupted || o.keep {
 		fmt.Printf("torture: everything is in %s (seed %d)\n", dir, o.seed)
 		return err
 	}
-	return os.RemoveAll(dir)
+	return errors.Join(err, os.RemoveAll(dir))
 }
 
-func torture(ctx context.Context, o options, dir string) (err error) {
-	f := &findings{started: time.Now()}
+func torture(ctx context.Context, o options, dir string, f *findings) (err error) {
 	h, err := openHouse(ctx, o, dir, f)
 	defer func() { err = errors.Join(err, h.close()) }()
 	if err != nil {
