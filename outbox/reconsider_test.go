@@ -23,7 +23,7 @@ func TestUnknownIsResolvedLater(t *testing.T) {
 		state models.MessageState
 		sends []string
 	}{
-		{"it had left", present(2), models.MessageSent, []string{"x", "y"}},
+		{"it had left", present(2), models.MessageDelivered, []string{"x", "y"}},
 		{"it had not left", absent, models.MessageSent, []string{"x", "y", "x"}},
 		{"WhatsApp had refused it", present(-1), models.MessageSent, []string{"x", "y", "x"}},
 		{"still nobody knows", browser.Presence{Found: browser.FoundUnknown}, models.MessageUnknown, []string{"x", "y"}},
@@ -143,6 +143,33 @@ func TestUnknownGetsItsTurnInALongQueue(t *testing.T) {
 		time.Sleep(5 * time.Second)
 		if got, rest := h.row(x), h.row(last); got.State != models.MessageSent || rest.State != models.MessageQueued {
 			t.Errorf("%s, and the last of the queue %s", got.State, rest.State)
+		}
+	})
+}
+
+// TestMissedReceipts: what the page was told while kurir was away is asked for when it is back.
+func TestMissedReceipts(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHouse(t, Config{})
+		defer h.close()
+		h.o.SetReady(h.id, true)
+		a, b := h.enqueue("a"), h.enqueue("b")
+		h.want(a, models.MessageSent, "")
+		h.want(b, models.MessageSent, "")
+		h.page.mu.Lock()
+		h.page.acks[a.WAID] = 3
+		h.page.mu.Unlock()
+		if err := h.o.Drain(context.Background()); err != nil {
+			t.Fatal(err)
+		}
+		h.start(Config{})
+		h.o.SetReady(h.id, true)
+		time.Sleep(3 * time.Second)
+		if got := h.row(a); got.State != models.MessageRead || got.ReadAt == nil || got.DeliveredAt == nil {
+			t.Errorf("a: %+v", got)
+		}
+		if got := h.row(b); got.State != models.MessageSent {
+			t.Errorf("b: %+v", got)
 		}
 	})
 }
