@@ -96,14 +96,19 @@ func (l *life) pending(p pending) {
 	o.looked = time.Now()
 }
 
-// acked takes the news that WhatsApp's server acknowledges, whatever message it is about: acks flow again.
-func (l *life) acked() {
-	l.overdue.waiting = ""
-	if l.overdue.id == "" {
+// acked takes the news that WhatsApp's server acknowledges the message id: acks flow again, whichever it is. When it is
+// another one, what is wrong is with the one that is overdue: if something was done for that already, it was enough.
+func (l *life) acked(id string) {
+	o := &l.overdue
+	o.waiting = ""
+	if o.id == "" {
 		return
 	}
-	l.log.Info("WhatsApp acknowledges again", "message", l.overdue.id, "did", strings.Join(l.overdue.did, ", "))
-	l.overdue.id, l.overdue.did = "", nil
+	l.log.Info("WhatsApp acknowledges again", "message", o.id, "acknowledged", id, "did", strings.Join(o.did, ", "))
+	if id != o.id && (o.step == ackReloaded || o.step == ackRestarted) {
+		l.giveUp()
+	}
+	o.id, o.did = "", nil
 	delete(l.at, "ack")
 }
 
@@ -205,9 +210,9 @@ func (l *life) looked(data json.RawMessage, err error) error {
 	switch p := found[l.overdue.id]; {
 	case p.Found == FoundPresent && p.Ack >= 1:
 		l.events.put(Event{Type: EventAck, Ack: &Ack{ID: l.overdue.id, Chat: l.overdue.chat, Ack: p.Ack}})
-		l.acked()
+		l.acked(l.overdue.id)
 	case p.Found == FoundPresent && p.Ack < 0:
-		l.acked()
+		l.acked(l.overdue.id)
 	case p.Found == FoundAbsent:
 		l.overdue.did = append(l.overdue.did, "the page does not have the message any more")
 		l.giveUp()

@@ -101,6 +101,24 @@ func TestAckEndsEachStep(t *testing.T) {
 	}
 }
 
+// TestOthersAreAcknowledged: when acks of other messages come, the overdue one causes nothing more than it has.
+func TestOthersAreAcknowledged(t *testing.T) {
+	t.Parallel()
+	inMachine(t, fakeSet{state: atMain, holds: map[string]Presence{"3EB0": {Found: FoundPresent}}}, func(m *machine) {
+		e := m.engine()
+		e.tell("unacked", unackedMessage)
+		m.want(0, StateDegraded, "loaded the page again")
+		e.tell("ack", Ack{ID: "3EB9", Ack: 1})
+		m.want(0, StateWorking, "")
+		e.tell("unacked", unackedMessage)
+		m.want(time.Hour, StateWorking, "")
+		m.queue(true)
+		if e.loaded() != 2 || m.launches() != 1 {
+			m.t.Errorf("%d loads, %d launches", e.loaded(), m.launches())
+		}
+	})
+}
+
 // TestAckFoundByLooking: the page got the ack before the bridge listened. And what else a look can find.
 func TestAckFoundByLooking(t *testing.T) {
 	t.Parallel()

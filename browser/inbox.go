@@ -141,7 +141,7 @@ func (l *life) take(e bridgeEvent) error {
 			return err
 		}
 		if ack.Ack >= 1 {
-			l.acked()
+			l.acked(ack.ID)
 		}
 		l.events.put(Event{Type: EventAck, Ack: &ack})
 	case "unacked":
