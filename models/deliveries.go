@@ -121,10 +121,11 @@ type prefixed struct {
 
 func (p prefixed) Scan(dest ...any) error { return p.scanner.Scan(append(p.first, dest...)...) }
 
-// NextDelivery returns when the next head of a webhook's lanes may be sent; ok is false when it has nothing to send.
-func (db *DB) NextDelivery(ctx context.Context, webhookID string) (at time.Time, ok bool, err error) {
+// NextDelivery returns when the first delivery of a webhook that has to wait beyond the given time may be sent; ok is
+// false when there is none.
+func (db *DB) NextDelivery(ctx context.Context, webhookID string, after time.Time) (at time.Time, ok bool, err error) {
 	err = db.reads.QueryRowContext(ctx, `SELECT next_at FROM deliveries WHERE webhook_id = ? AND state = 'pending' AND head
-		ORDER BY next_at LIMIT 1`, webhookID).Scan(&at)
+		AND next_at > ? ORDER BY next_at LIMIT 1`, webhookID, after.UTC()).Scan(&at)
 	if errors.Is(err, sql.ErrNoRows) {
 		return time.Time{}, false, nil
 	}
