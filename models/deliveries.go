@@ -86,40 +86,41 @@ func (s *session) work(webhookID string) {
 type Due struct {
 	ID       int64
 	Attempts int
-	Event    Event
+	Event    *Event // nil: it was deleted, which happens when a webhook was switched off for longer than events are kept
 }
 
 // DueDeliveries returns up to limit deliveries of a webhook whose turn it is by at, each the head of its lane; those
 // that wait longest first. In a lane there is never more than one.
 func (db *DB) DueDeliveries(ctx context.Context, webhookID string, at time.Time, limit int) ([]Due, error) {
-	const query = `SELECT d.id, d.attempts, e.pos, e.id, e.instance_id, e.seq, e.type, e.time, e.chat, e.key, e.payload, e.created_at
-		FROM deliveries d JOIN events e ON e.pos = d.event_pos
-		WHERE d.webhook_id = ? AND d.state = 'pending' AND d.head AND d.next_at <= ? ORDER BY d.next_at LIMIT ?`
+	const query = `SELECT id, attempts, event_pos FROM deliveries
+		WHERE webhook_id = ? AND state = 'pending' AND head AND next_at <= ? ORDER BY next_at LIMIT ?`
 	rows, err := db.reads.QueryContext(ctx, query, webhookID, at.UTC(), limit)
 	if err != nil {
 		return nil, notFound(err, "deliveries")
 	}
-	defer func() { _ = rows.Close() }()
 	var list []Due
+	var places []int64
 	for rows.Next() {
 		var d Due
-		e, err := scanEvent(prefixed{rows, []any{&d.ID, &d.Attempts}})
-		if err != nil {
+		var pos int64
+		if err := rows.Scan(&d.ID, &d.Attempts, &pos); err != nil {
+			return nil, notFound(errors.Join(err, rows.Close()), "deliveries")
+		}
+		list, places = append(list, d), append(places, pos)
+	}
+	if err := errors.Join(rows.Err(), rows.Close()); err != nil {
+		return nil, notFound(err, "deliveries")
+	}
+	for i, pos := range places {
+		e, err := scanEvent(db.reads.QueryRowContext(ctx, "SELECT "+eventColumns+" FROM events WHERE pos = ?", pos))
+		if err == nil {
+			list[i].Event = &e
+		} else if !errors.Is(err, sql.ErrNoRows) {
 			return nil, notFound(err, "deliveries")
 		}
-		d.Event = e
-		list = append(list, d)
 	}
-	return list, notFound(rows.Err(), "deliveries")
+	return list, nil
 }
-
-// prefixed reads its own columns before those of another scan.
-type prefixed struct {
-	scanner
-	first []any
-}
-
-func (p prefixed) Scan(dest ...any) error { return p.scanner.Scan(append(p.first, dest...)...) }
 
 // NextDelivery returns when the first delivery of a webhook that has to wait beyond the given time may be sent; ok is
 // false when there is none.

@@ -13,6 +13,9 @@ import (
 // lookAgain bounds how long a worker sleeps without looking: a safety net, no wake is known to get lost.
 const lookAgain = time.Minute
 
+// eventGone is the failure of a delivery that waited for longer than events are kept.
+const eventGone = "the event is no longer kept"
+
 // diskPause is how long a worker waits when the database cannot be read or written.
 const diskPause = time.Second
 
@@ -153,7 +156,10 @@ func (w *worker) closing() bool {
 
 // deliver makes one call and writes down what came of it.
 func (w *worker) deliver(hook models.Webhook, due models.Due) {
-	a := w.d.post(w.d.ctx, hook, events.Wrap(due.Event))
+	a := answer{failure: eventGone}
+	if due.Event != nil {
+		a = w.d.post(w.d.ctx, hook, events.Wrap(*due.Event))
+	}
 	if w.d.ctx.Err() == nil { // else it was cut off, which says nothing about the receiver
 		w.store(due, a)
 	}
@@ -166,13 +172,16 @@ func (w *worker) store(due models.Due, a answer) {
 	t := models.Attempt{
 		ID: due.ID, State: models.DeliveryDelivered, At: at, NextAt: at, Status: a.status, Error: a.failure, Response: a.snippet, Latency: a.latency,
 	}
-	if !a.ok() {
+	switch {
+	case due.Event == nil:
+		t.State = models.DeliveryFailed
+	case !a.ok():
 		t.Judge = w.d.verdict(at, a.failure)
 		if pause, again := w.d.cfg.pause(due.Attempts+1, a.retryAfter); again {
 			t.State, t.NextAt = models.DeliveryPending, at.Add(pause)
 		} else {
 			t.State = models.DeliveryFailed
-			w.log.Warn("a delivery is given up", "event", due.Event.ID, "attempts", due.Attempts+1, "err", a.failure)
+			w.log.Warn("a delivery is given up", "delivery", due.ID, "attempts", due.Attempts+1, "err", a.failure)
 		}
 	}
 	for {
@@ -180,7 +189,7 @@ func (w *worker) store(due models.Due, a answer) {
 		if err == nil {
 			return
 		}
-		w.log.Error("store an attempt to deliver", "event", due.Event.ID, "err", err)
+		w.log.Error("store an attempt to deliver", "delivery", due.ID, "err", err)
 		timer := time.NewTimer(diskPause)
 		select {
 		case <-timer.C:
