@@ -70,7 +70,7 @@ func (s *Sessions) ours(ctx context.Context, id, waID string) bool {
 	if err != nil && problem.CodeOf(err) != problem.NotFound {
 		s.log.Error("look a message up", "instance", id, "message", waID, "err", err)
 	}
-	return problem.CodeOf(err) != problem.NotFound || err == nil
+	return problem.CodeOf(err) != problem.NotFound
 }
 
 // content translates a message of the page.
