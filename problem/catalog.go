@@ -85,7 +85,7 @@ var Catalog = map[Code]Entry{
 	EventsExpired:       {410, false, "The events after this place are no longer kept. Start again without `after`, and read what you missed from the chats.", "Event setelah titik ini sudah dihapus. Mulai lagi tanpa `after`, dan baca yang terlewat dari chat."},
 	EventTypeUnknown:    {422, false, "There is no event of this type.", "Tidak ada event dengan jenis ini."},
 	WebhookURLInvalid:   {422, false, "`url` must be an http or https address that kurir may call. For a receiver in a private network set KURIR_WEBHOOK_ALLOW.", "`url` harus alamat http atau https yang boleh dipanggil kurir. Untuk penerima di jaringan privat atur KURIR_WEBHOOK_ALLOW."},
-	WebhookDisabled:     {409, false, "This webhook is switched off. Switch it on first: PATCH with {\"enabled\": true}.", "Webhook ini tidak aktif. Aktifkan dulu: PATCH dengan {\"enabled\": true}."},
+	WebhookDisabled:     {409, false, "This webhook is switched off. Switch it on first: PATCH it with enabled: true.", "Webhook ini tidak aktif. Aktifkan dulu: PATCH dengan enabled: true."},
 	TooManyWebhooks:     {409, false, "There are as many webhooks as there may be. Delete one first.", "Jumlah webhook sudah mencapai batas. Hapus salah satu dulu."},
 }
 
