@@ -31,7 +31,7 @@ func TestUpdateInstance(t *testing.T) {
 	}
 	out := outbox.New(db, outbox.Config{Log: log})
 	t.Cleanup(func() { _ = out.Drain(ctx) })
-	s := newSessions(Config{}, db, out, nil, "", nil, log)
+	s := newSessions(Config{}, db, nil, out, nil, "", nil, log)
 	out.Attach(in.ID, nil, paceOf(in)) // never ready: nothing is sent
 
 	local := time.Now().In(paceOf(in).Zone)
