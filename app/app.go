@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"kurir/browser"
+	"kurir/events"
 	"kurir/fetch"
 	"kurir/handlers"
 	"kurir/js"
@@ -22,6 +23,7 @@ import (
 	"kurir/outbox"
 	"kurir/sandbox"
 	"kurir/web"
+	"kurir/webhook"
 )
 
 // App is a running kurir.
@@ -31,6 +33,8 @@ type App struct {
 	db        *models.DB
 	out       *outbox.Outbox
 	sessions  *Sessions
+	hooks     *webhook.Dispatcher
+	janitor   *janitor
 	simulator *simulator
 	lock      *os.File // of the data folder
 	admin     *adminToken
@@ -38,6 +42,7 @@ type App struct {
 	listener net.Listener
 	server   *http.Server
 	served   chan error
+	closing  chan struct{} // closed when the server begins to shut down
 }
 
 // Open starts kurir: it migrates the database, starts every instance that was wanted, and listens. ctx bounds the
@@ -56,7 +61,7 @@ func Open(ctx context.Context, cfg Config, log *slog.Logger) (_ *App, err error)
 			return nil, fmt.Errorf("data folder: %w", err)
 		}
 	}
-	a := &App{cfg: cfg, log: log, simulator: &simulator{cfg: cfg, log: log}, served: make(chan error, 1)}
+	a := &App{cfg: cfg, log: log, simulator: &simulator{cfg: cfg, log: log}, served: make(chan error, 1), closing: make(chan struct{})}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, a.Close(context.WithoutCancel(ctx)))
@@ -72,7 +77,14 @@ func Open(ctx context.Context, cfg Config, log *slog.Logger) (_ *App, err error)
 	waits := cfg.Waits.Outbox
 	waits.Log, waits.FilesDir = log, cfg.filesDir()
 	a.out = outbox.New(a.db, waits)
-	a.sessions = newSessions(cfg, a.db, a.out, a.simulator, binary, scripts, log)
+	hooks := cfg.Waits.Webhook
+	hooks.Log, hooks.Allow = log, cfg.WebhookAllow
+	a.hooks = webhook.New(a.db, hooks)
+	if err := a.hooks.Start(ctx); err != nil {
+		return nil, err
+	}
+	a.janitor = startJanitor(a.db, cfg.Retention, log)
+	a.sessions = newSessions(cfg, a.db, events.NewLog(a.db, cfg.Retention.Events), a.out, a.simulator, binary, scripts, log)
 	if a.listener, err = new(net.ListenConfig).Listen(ctx, "tcp", cfg.Addr); err != nil {
 		return nil, fmt.Errorf("listen at KURIR_ADDR: %w", err)
 	}
@@ -85,7 +97,7 @@ func Open(ctx context.Context, cfg Config, log *slog.Logger) (_ *App, err error)
 }
 
 func (a *App) openDatabase(ctx context.Context) (err error) {
-	if a.db, err = models.Open(ctx, models.Config{URL: a.cfg.databaseURL(), Log: a.log}); err != nil {
+	if a.db, err = models.Open(ctx, models.Config{URL: a.cfg.databaseURL(), Log: a.log, Outcomes: events.Outcomes}); err != nil {
 		return fmt.Errorf("open database: %w", err)
 	}
 	if err := a.db.Migrate(ctx); err != nil {
@@ -126,12 +138,14 @@ func (a *App) serve() {
 			DB: a.db, Instances: a.sessions, Outbox: a.out, Console: console, Fetch: fetch.New(fetch.Config{Allow: a.cfg.FetchAllow}),
 			CheckAdmin: a.admin.check, FilesDir: a.cfg.filesDir(), MaxFileBytes: a.cfg.MaxFileMB * 1_000_000,
 			WAAlways200: a.cfg.WAAlways200, Region: a.cfg.Region, Ready: a.ready, Log: a.log,
+			Events: a.db, Webhooks: a.db, Deliverer: a.hooks, Stats: a.stats, Closing: a.closing,
 		}),
 		ReadHeaderTimeout: 10 * time.Second,
 		IdleTimeout:       2 * time.Minute,
 		ErrorLog:          slog.NewLogLogger(a.log.Handler(), slog.LevelDebug),
 	}
 	a.server.RegisterOnShutdown(console.Close)
+	a.server.RegisterOnShutdown(func() { close(a.closing) })
 	go func() { a.served <- a.server.Serve(a.listener) }()
 }
 
@@ -172,6 +186,12 @@ func (a *App) Close(ctx context.Context) error {
 	}
 	if a.sessions != nil {
 		errs = append(errs, a.sessions.close(ctx))
+	}
+	if a.janitor != nil {
+		a.janitor.close()
+	}
+	if a.hooks != nil { // after the sessions: what they say last is delivered too, if there is time
+		errs = append(errs, a.hooks.Close(ctx))
 	}
 	errs = append(errs, a.simulator.close())
 	if a.db != nil {

@@ -15,6 +15,7 @@ import (
 
 	"kurir/browser"
 	"kurir/outbox"
+	"kurir/webhook"
 )
 
 // Config is everything that can be set, from the environment and nowhere else. Secrets can also be given as a
@@ -41,6 +42,10 @@ type Config struct {
 	// FetchAllow are address ranges that sendfileurl may reach although they are private, for example 192.168.1.0/24
 	// for a file server of your own. Comma-separated CIDR.
 	FetchAllow []netip.Prefix `env:"KURIR_FETCH_ALLOW"`
+	// WebhookAllow are address ranges that webhooks may call although they are private. Comma-separated CIDR.
+	WebhookAllow []netip.Prefix `env:"KURIR_WEBHOOK_ALLOW"`
+	// Retention is how long things are kept.
+	Retention Retention
 	// Region is the country of phone numbers without a country code, ISO 3166-1, for new instances.
 	Region string `env:"KURIR_REGION" envDefault:"ID"`
 	// Language of the page of new instances, BCP 47.
@@ -73,10 +78,12 @@ type Config struct {
 // The bounds of KURIR_ACK_TIMEOUT: a slow network is no fault, and the page must be able to tell before an attempt ends.
 const minAckTimeout, maxAckTimeout = 5 * time.Second, 50 * time.Second
 
-// Waits are the limits of the outbox (of which FilesDir and Log are not taken) and of the browser sessions.
+// Waits are the limits of the outbox (of which FilesDir and Log are not taken), of the browser sessions, and of the
+// webhooks (of which Allow and Log are not taken).
 type Waits struct {
 	Outbox  outbox.Config
 	Browser browser.Limits
+	Webhook webhook.Config
 }
 
 // LoadConfig reads the settings from environ, in the form of os.Environ.
@@ -105,6 +112,9 @@ func (c *Config) validate() error {
 	}
 	if c.AckTimeout < minAckTimeout || c.AckTimeout > maxAckTimeout {
 		return fmt.Errorf("KURIR_ACK_TIMEOUT: must be from %s to %s (an attempt ends after a minute)", minAckTimeout, maxAckTimeout)
+	}
+	if err := c.Retention.validate(); err != nil {
+		return err
 	}
 	if _, err := time.LoadLocation(c.TimeZone); err != nil {
 		return fmt.Errorf("KURIR_TIME_ZONE: %w", err)

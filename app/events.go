@@ -20,14 +20,18 @@ func (s *Sessions) onEvent(id string, e browser.Event) {
 	case browser.EventState:
 		s.onState(ctx, id, *e.Status)
 		s.watchers.tell(id)
+		s.noteState(ctx, id, *e.Status)
+		s.noteQR(ctx, id)
 	case browser.EventQR:
 		s.watchers.tell(id)
+		s.noteQR(ctx, id)
 	case browser.EventAck:
 		if err := s.out.Ack(ctx, id, e.Ack.ID, e.Ack.Ack); err != nil {
 			s.log.Error("ack is not stored", "instance", id, "message", e.Ack.ID, "err", err)
 		}
+		s.noteAck(ctx, id, *e.Ack)
 	case browser.EventMessage:
-		// Nobody subscribes to messages yet; /wa/messages reads them from the page.
+		s.noteMessage(ctx, id, *e.Message)
 	}
 }
 

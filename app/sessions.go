@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"kurir/browser"
+	"kurir/events"
 	"kurir/handlers"
 	"kurir/models"
 	"kurir/outbox"
@@ -22,6 +23,7 @@ import (
 type Sessions struct {
 	cfg       Config
 	db        *models.DB
+	events    *events.Log
 	out       *outbox.Outbox
 	simulator *simulator
 	binary    string
@@ -35,9 +37,9 @@ type Sessions struct {
 	watchers   watchers
 }
 
-func newSessions(cfg Config, db *models.DB, out *outbox.Outbox, sim *simulator, binary string, scripts []string, log *slog.Logger) *Sessions {
+func newSessions(cfg Config, db *models.DB, ev *events.Log, out *outbox.Outbox, sim *simulator, binary string, scripts []string, log *slog.Logger) *Sessions {
 	return &Sessions{
-		cfg: cfg, db: db, out: out, simulator: sim, binary: binary, scripts: scripts, log: log,
+		cfg: cfg, db: db, events: ev, out: out, simulator: sim, binary: binary, scripts: scripts, log: log,
 		launches: make(chan struct{}, runtime.NumCPU()),
 		running:  map[string]*browser.Session{}, restricted: map[string]time.Time{},
 	}

@@ -44,7 +44,7 @@ type Config struct {
 // Client downloads files. It is safe for concurrent use and keeps no connections, cookies or other state.
 type Client struct {
 	http    http.Client
-	allow   []netip.Prefix
+	guard   Guard
 	timeout time.Duration
 }
 
@@ -59,11 +59,11 @@ type File struct {
 
 // New returns a Client.
 func New(c Config) *Client {
-	client := &Client{allow: c.Allow, timeout: c.Timeout}
+	client := &Client{guard: Guard{Allow: c.Allow}, timeout: c.Timeout}
 	if client.timeout == 0 {
 		client.timeout = defaultTimeout
 	}
-	dialer := &net.Dialer{Timeout: 10 * time.Second, KeepAlive: -1, Control: client.control}
+	dialer := &net.Dialer{Timeout: 10 * time.Second, KeepAlive: -1, Control: client.guard.Control}
 	client.http = http.Client{
 		CheckRedirect: client.checkRedirect,
 		Transport: &http.Transport{
@@ -80,65 +80,13 @@ func New(c Config) *Client {
 	return client
 }
 
-// control refuses to connect to an address that is not public. net.Dialer calls it with what DNS answered.
-func (c *Client) control(_, address string, _ syscall.RawConn) error {
-	ap, err := netip.ParseAddrPort(address)
-	if err != nil {
-		return problem.Wrap(problem.URLBlocked, "", err)
-	}
-	return c.checkAddr(ap.Addr())
-}
-
-func (c *Client) checkAddr(a netip.Addr) error {
-	for _, p := range c.allow {
-		if p.Contains(a.Unmap()) {
-			return nil
-		}
-	}
-	if !Public(a) {
-		return problem.New(problem.URLBlocked, "it leads to an address that is not public")
-	}
-	return nil
-}
-
 // checkRedirect holds a redirect to the same rules as the first address.
 func (c *Client) checkRedirect(req *http.Request, via []*http.Request) error {
 	if len(via) > maxRedirects {
 		return problem.New(problem.URLUnreachable, "it redirects more than "+strconv.Itoa(maxRedirects)+" times")
 	}
 	req.Header.Del("Referer")
-	return c.checkURL(req.URL)
-}
-
-// checkURL refuses what needs no look at the network. An address in figures is judged here already; that is for
-// a clear answer, the guard is control.
-func (c *Client) checkURL(u *url.URL) error {
-	switch {
-	case u.Scheme != "http" && u.Scheme != "https":
-		return problem.New(problem.URLBlocked, "only http and https are fetched")
-	case u.User != nil:
-		return problem.New(problem.URLBlocked, "it must not hold a user name or password")
-	case u.Hostname() == "":
-		return problem.New(problem.URLBlocked, "it has no host")
-	case oddNumber(u.Hostname()):
-		return problem.New(problem.URLBlocked, "write the IP address in its usual form")
-	}
-	if a, err := netip.ParseAddr(u.Hostname()); err == nil {
-		return c.checkAddr(a)
-	}
-	return nil
-}
-
-// oddNumber recognises 2130706433, 0x7f.1, 0177.0.0.1 and the like: forms of an IPv4 address that some
-// resolvers take, and that only somebody with something to hide would write.
-func oddNumber(host string) bool {
-	if _, err := netip.ParseAddr(host); err == nil {
-		return false
-	}
-	host = strings.TrimSuffix(host, ".")
-	last := strings.ToLower(host[strings.LastIndexByte(host, '.')+1:])
-	_, err := strconv.ParseUint(strings.TrimPrefix(last, "0x"), 16, 64)
-	return err == nil && last != "" && last[0] >= '0' && last[0] <= '9'
+	return c.guard.CheckURL(req.URL)
 }
 
 // Download fetches rawURL into a new file (mode 0600) in dir, flushed to disk. A file of more than maxBytes is
@@ -152,7 +100,7 @@ func (c *Client) Download(ctx context.Context, rawURL, dir string, maxBytes int6
 	if err != nil {
 		return File{}, problem.New(problem.URLBlocked, "it is not an address")
 	}
-	if err := c.checkURL(u); err != nil {
+	if err := c.guard.CheckURL(u); err != nil {
 		return File{}, err
 	}
 	ctx, cancel := context.WithTimeout(ctx, c.timeout)

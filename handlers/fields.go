@@ -88,8 +88,11 @@ func parseLimit(text string, most int) (int, error) {
 
 // wait reads `wait`: true, or seconds; at most maxWait. Zero means not to wait.
 func wait(form *intake.Form) (time.Duration, error) {
-	v := form.Get(intake.Wait)
-	switch text := strings.ToLower(strings.TrimSpace(v.Text)); text {
+	return parseWait(form.Get(intake.Wait).Text)
+}
+
+func parseWait(text string) (time.Duration, error) {
+	switch text := strings.ToLower(strings.TrimSpace(text)); text {
 	case "", "false", "no", "off":
 		return 0, nil
 	case "true", "yes", "on":

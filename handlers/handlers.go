@@ -9,6 +9,7 @@ import (
 	"context"
 	"log/slog"
 	"net/http"
+	"time"
 
 	"kurir/browser"
 	"kurir/fetch"
@@ -84,6 +85,11 @@ type Deps struct {
 	Outbox    Outbox
 	Fetch     Fetcher      // nil: fetch.New with its defaults
 	Console   http.Handler // gets every path that is not the API's; nil: NOT_FOUND
+	Events    EventReader
+	Webhooks  Webhooks
+	Deliverer Deliverer
+	Stats     func(ctx context.Context) (any, error) // of GET /v1/stats
+	Closing   <-chan struct{}                        // closed when the server shuts down: who waits for events gets an answer; nil: never
 
 	CheckAdmin   func(token string) bool // compares in constant time
 	FilesDir     string                  // where files wait to be sent; Message.FilePath is relative to it
@@ -99,6 +105,8 @@ type server struct {
 	Deps
 	keys    keyCache
 	unknown chan struct{} // slots for uploads whose sender is not known yet
+
+	streamPatience time.Duration // how long a reader of the event stream may take for one write
 }
 
 // unknownUploads is how many files are taken at once before their key is seen. Who sends the key first, or in a
@@ -106,13 +114,14 @@ type server struct {
 const unknownUploads = 4
 
 // New returns kurir's HTTP interface.
-func New(d Deps) http.Handler {
+func New(d Deps) http.Handler { return newServer(d).router() }
+
+func newServer(d Deps) *server {
 	if d.Fetch == nil {
 		d.Fetch = fetch.New(fetch.Config{})
 	}
 	if d.Log == nil {
 		d.Log = slog.New(slog.DiscardHandler)
 	}
-	s := &server{Deps: d, unknown: make(chan struct{}, unknownUploads)}
-	return s.router()
+	return &server{Deps: d, unknown: make(chan struct{}, unknownUploads), streamPatience: 10 * time.Second}
 }

@@ -35,6 +35,10 @@ func okText(code string, indonesian bool) string {
 		return "Instance dibuat. Simpan key-nya: hanya ditampilkan sekali ini."
 	case code == codeCreated:
 		return "The instance is made. Keep its key: it is shown only now."
+	case code == codeSecret && indonesian:
+		return "Simpan secret ini: hanya ditampilkan sekali ini."
+	case code == codeSecret:
+		return "Keep the secret: it is shown only now."
 	case indonesian:
 		return "Berhasil."
 	}

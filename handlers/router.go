@@ -45,6 +45,21 @@ func (s *server) router() http.Handler {
 	v1.POST("/instances/:id/pairing-code", s.handle("instance.pairing_code", s.pairingCode))
 	v1.GET("/messages/:id", s.handle("", s.getMessage))
 	v1.GET("/audit", s.handle("", s.audit))
+	v1.GET("/stats", s.handle("", s.stats))
+
+	// What happens on the phones: to read, to listen to, to have sent.
+	v1.GET("/events", s.handle("", s.listEvents))
+	v1.GET("/events/stream", s.eventStream)
+	v1.POST("/webhooks", s.handle("webhook.create", s.createWebhook))
+	v1.GET("/webhooks", s.handle("", s.listWebhooks))
+	v1.GET("/webhooks/:id", s.handle("", s.getWebhook))
+	v1.PATCH("/webhooks/:id", s.handle("webhook.update", s.updateWebhook))
+	v1.DELETE("/webhooks/:id", s.handle("webhook.delete", s.deleteWebhook))
+	v1.POST("/webhooks/:id/test", s.handle("webhook.test", s.testWebhook))
+	v1.POST("/webhooks/:id/rotate", s.handle("webhook.rotate", s.rotateWebhook))
+	v1.POST("/webhooks/:id/replay", s.handle("webhook.replay", s.replayEvents))
+	v1.GET("/webhooks/:id/deliveries", s.handle("", s.listDeliveries))
+	v1.POST("/webhooks/:id/deliveries/:delivery/retry", s.handle("webhook.retry", s.retryDelivery))
 
 	r.NoMethod(s.handle("", fail(problem.MethodNotAllowed)))
 	r.NoRoute(s.otherPath)

@@ -56,3 +56,12 @@ func (s *server) audit(c *call) (reply, error) {
 	}
 	return reply{code: codeOK, data: lines}, nil
 }
+
+// stats is GET /v1/stats: how much there is of everything.
+func (s *server) stats(c *call) (reply, error) {
+	v, err := s.Stats(c.ctx())
+	if err != nil {
+		return reply{}, err
+	}
+	return reply{code: codeOK, data: v}, nil
+}

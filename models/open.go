@@ -30,6 +30,10 @@ type Config struct {
 	// before it.) postgres:// is refused with a clear error.
 	URL string
 	Log *slog.Logger // nil: slog.Default
+	// Outcomes says which events a step of a message makes: it was sent, it failed, an ack came. They are written in the
+	// transaction of the step, so that neither is ever there without the other. It runs on the writer's goroutine, is
+	// fast and touches nothing. before has the state and ack before the step. nil: none.
+	Outcomes func(before, after Message) []NewEvent
 }
 
 // DB is the open database. Its methods may be called from any goroutine.
@@ -68,13 +72,13 @@ func Open(ctx context.Context, cfg Config) (*DB, error) {
 	_, _ = sqlite.Fdatasync(true)
 
 	db := &DB{path: path, log: log, used: make(map[string]time.Time)}
-	if err := db.open(ctx); err != nil {
+	if err := db.open(ctx, cfg.Outcomes); err != nil {
 		return nil, errors.Join(StorageError(fmt.Errorf("open the database %s: %w", path, err)), db.Close())
 	}
 	return db, nil
 }
 
-func (db *DB) open(ctx context.Context) error {
+func (db *DB) open(ctx context.Context, outcomes func(before, after Message) []NewEvent) error {
 	var err error
 	if db.pool, err = sql.Open(driverName, dsn(db.path, false)); err != nil {
 		return err
@@ -84,6 +88,7 @@ func (db *DB) open(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	s.outcomes = outcomes
 	w := newWriter(s, db.log)
 	go w.run()
 	db.writer = w
@@ -162,7 +167,8 @@ func dsn(path string, readOnly bool) string {
 	if readOnly {
 		q = append(q, "mode=ro", "_pragma=query_only(1)")
 	} else {
-		q = append(q, "_txlock=immediate", "_pragma=journal_mode(WAL)", "_pragma=synchronous(FULL)",
+		// auto_vacuum takes effect on a database without tables only; see DB.Vacuum.
+		q = append(q, "_txlock=immediate", "_pragma=auto_vacuum(2)", "_pragma=journal_mode(WAL)", "_pragma=synchronous(FULL)",
 			"_pragma=journal_size_limit(67108864)")
 	}
 	q = append(q, "_pragma=foreign_keys(1)", "_pragma=temp_store(MEMORY)", "_pragma=cache_size(-4000)",

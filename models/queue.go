@@ -136,8 +136,12 @@ func settle(s *session, o Outcome) (Message, error) {
 		if m, err = scanMessage(s.queryRow("SELECT "+messageColumns+" FROM messages WHERE seq = ?", o.Seq)); errors.Is(err, sql.ErrNoRows) {
 			return Message{}, nil
 		}
+		return m, err
 	}
-	return m, err
+	if err != nil {
+		return m, err
+	}
+	return m, appendOutcome(s, Message{State: MessageSending}, m)
 }
 
 // Acknowledge moves a message on by an ack of WhatsApp (1 server, 2 device, 3 read, 4 played) and says whether that
@@ -164,7 +168,10 @@ func (db *DB) Acknowledge(ctx context.Context, instanceID, waID string, ack int,
 		}
 		m, err = scanMessage(s.queryRow(ackRow, string(state), ack, at, delivered, read, old.Seq))
 		file, changed = old.FilePath, err == nil
-		return err
+		if err != nil {
+			return err
+		}
+		return appendOutcome(s, old, m)
 	})
 	if err != nil {
 		return Message{}, "", false, fmt.Errorf("acknowledge message: %w", err)

@@ -23,6 +23,9 @@ type session struct {
 	conn   *sql.Conn
 	stmts  map[string]*sql.Stmt
 	broken error // set when SQLite may have ended the transaction by itself: nothing more may run in it
+	news   news  // of the transaction, told after its commit; more than happened when a part was undone, which is harmless
+
+	outcomes func(before, after Message) []NewEvent // see Config.Outcomes; nil: none
 }
 
 func newSession(ctx context.Context, pool *sql.DB) (*session, error) {

@@ -38,6 +38,9 @@ type writer struct {
 	queue   chan *request
 	closing chan struct{} // closed: take no new requests
 	done    chan struct{} // closed: the goroutine ended
+
+	appended     broadcast // events
+	onDeliveries atomic.Pointer[func(webhookIDs []string)]
 }
 
 func newWriter(s *session, log *slog.Logger) *writer {
@@ -169,7 +172,7 @@ func (w *writer) serve(batch []*request) {
 
 // transact returns the error that befell the transaction as a whole; an error of one part is in its request.
 func (w *writer) transact(batch []*request) error {
-	w.s.broken = nil
+	w.s.broken, w.s.news = nil, news{}
 	if _, err := w.s.exec("BEGIN IMMEDIATE"); err != nil {
 		return fmt.Errorf("begin a transaction: %w", err)
 	}
@@ -189,6 +192,7 @@ func (w *writer) transact(batch []*request) error {
 	if _, err := w.s.exec("COMMIT"); err != nil {
 		return w.rollback(fmt.Errorf("commit: %w", err))
 	}
+	w.tell()
 	return nil
 }
 

@@ -52,6 +52,11 @@ const (
 	NotResendable       Code = "NOT_RESENDABLE"
 	Unavailable         Code = "UNAVAILABLE"
 	StorageFull         Code = "STORAGE_FULL"
+	EventsExpired       Code = "EVENTS_EXPIRED"
+	EventTypeUnknown    Code = "EVENT_TYPE_UNKNOWN"
+	WebhookURLInvalid   Code = "WEBHOOK_URL_INVALID"
+	WebhookDisabled     Code = "WEBHOOK_DISABLED"
+	TooManyWebhooks     Code = "TOO_MANY_WEBHOOKS"
 )
 
 // Catalog has every code.
@@ -99,6 +104,11 @@ var Catalog = map[Code]Entry{
 	NotResendable:       {409, false, "This message cannot be sent again: it has left, it still waits, or its file is gone. Send a new one.", "Pesan ini tidak dapat dikirim ulang: sudah terkirim, masih menunggu, atau file-nya sudah tidak ada. Kirim pesan baru."},
 	Unavailable:         {503, true, "kurir is shutting down or its database is not writable. Try again.", "kurir sedang berhenti atau database tidak dapat ditulis. Coba lagi."},
 	StorageFull:         {507, true, "The disk is full. Nothing was accepted.", "Disk penuh. Tidak ada yang diterima."},
+	EventsExpired:       {410, false, "The events after this place are no longer kept. Start again without `after`, and read what you missed from the chats.", "Event setelah titik ini sudah dihapus. Mulai lagi tanpa `after`, dan baca yang terlewat dari chat."},
+	EventTypeUnknown:    {422, false, "There is no event of this type.", "Tidak ada event dengan jenis ini."},
+	WebhookURLInvalid:   {422, false, "`url` must be an http or https address that kurir may call. For a receiver in a private network set KURIR_WEBHOOK_ALLOW.", "`url` harus alamat http atau https yang boleh dipanggil kurir. Untuk penerima di jaringan privat atur KURIR_WEBHOOK_ALLOW."},
+	WebhookDisabled:     {409, false, "This webhook is switched off. Switch it on first: PATCH with {\"enabled\": true}.", "Webhook ini tidak aktif. Aktifkan dulu: PATCH dengan {\"enabled\": true}."},
+	TooManyWebhooks:     {409, false, "There are as many webhooks as there may be. Delete one first.", "Jumlah webhook sudah mencapai batas. Hapus salah satu dulu."},
 }
 
 // Lookup returns the catalogue's line for code; an unknown code is Internal.

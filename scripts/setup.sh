@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Installs what is missing on a Debian machine: Chromium, and for the tests PHP and golangci-lint.
+# Installs what is missing on a Debian machine: Chromium, and for the tests PHP, Python and golangci-lint.
 # Says what is missing, and stops, where there is no apt. A second run finds everything and changes nothing.
 #   scripts/setup.sh run|test
 set -euo pipefail
@@ -42,6 +42,7 @@ have_chromium || apt_install chromium-headless-shell || apt_install chromium || 
 
 if [ "$purpose" = test ]; then
   command -v php >/dev/null || apt_install php-cli
+  command -v python3 >/dev/null || apt_install python3
   command -v gcc >/dev/null || apt_install gcc     # the race detector needs cgo
   gobin=$(go env GOPATH)/bin
   if ! "$gobin/golangci-lint" version 2>/dev/null | grep -q "${lint_version#v}"; then
