@@ -8,7 +8,6 @@ import (
 
 	"kurir/browser"
 	"kurir/events"
-	"kurir/problem"
 )
 
 const (
@@ -16,6 +15,7 @@ const (
 	// message that has to be decrypted again keeps its time. A text can be edited for 15 minutes, so the edits of known
 	// messages are found too. What was told before is known by its key.
 	catchUpSlack = 16 * time.Minute
+	catchUpChats = 100    // of one call into the page
 	catchUpMost  = 50_000 // events that are put in order together
 )
 
@@ -46,17 +46,15 @@ func (f *inflow) catchUp(ctx context.Context) error {
 		written, newest, found = written+n, max(newest, last), found[:0]
 		return err
 	}
-	for _, chat := range chats {
-		list, complete, err := f.session.Backlog(ctx, chat, from)
-		if problem.CodeOf(err) == problem.ChatNotFound { // deleted meanwhile
-			continue
-		}
+	for rest := chats; len(rest) > 0; {
+		list, done, cut, err := f.session.Backlog(ctx, rest[:min(len(rest), catchUpChats)], from)
 		if err != nil {
-			return fmt.Errorf("read a chat: %w", err)
+			return fmt.Errorf("read chats: %w", err)
 		}
-		if !complete {
-			f.log.Warn("a chat has more than is caught up with", "messages", len(list))
+		if cut > 0 {
+			f.log.Warn("some chats have more than is caught up with", "chats", cut)
 		}
+		rest = rest[done:]
 		if found = append(found, list...); len(found) >= catchUpMost {
 			if err := flush(); err != nil {
 				return err
@@ -76,6 +74,7 @@ func (f *inflow) catchUp(ctx context.Context) error {
 // replay writes down what was found, oldest first, and returns how much of it was new and the time of its newest message.
 func (f *inflow) replay(ctx context.Context, found []browser.Event) (written int, newest int64, err error) {
 	payloads := make([]events.Payload, 0, len(found))
+	live := f.live()
 	for _, e := range found {
 		if m := e.Message; m != nil {
 			newest = max(newest, m.Time)
@@ -83,7 +82,7 @@ func (f *inflow) replay(ctx context.Context, found []browser.Event) (written int
 				continue // not sent yet, or never
 			}
 		}
-		if p := f.s.payload(ctx, f.id, e, true); p != nil {
+		if p := f.s.payload(ctx, f.id, e, !live[nameOf(e)]); p != nil {
 			payloads = append(payloads, p)
 		}
 	}
@@ -97,4 +96,25 @@ func (f *inflow) replay(ctx context.Context, found []browser.Event) (written int
 		written += len(added)
 	}
 	return written, newest, nil
+}
+
+// live names the messages that wait to be written and were seen when they came: the page has them as well by now.
+func (f *inflow) live() map[string]bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	names := map[string]bool{}
+	for _, it := range f.items {
+		if it.event.Message != nil && !it.replayed {
+			names[nameOf(it.event)] = true
+		}
+	}
+	return names
+}
+
+// nameOf is what a message is known by in the page; "" for other events.
+func nameOf(e browser.Event) string {
+	if e.Message == nil {
+		return ""
+	}
+	return e.Message.Chat + " " + e.Message.ID
 }

@@ -143,37 +143,42 @@ func (s *Session) Changed(ctx context.Context, from time.Time) ([]string, error)
 	return list.Chats, nil
 }
 
-// Backlog returns what the page has of a chat since that time, in order: messages, the last edit of each, what was
-// deleted, reactions, changes of the group. It looks at what the page has and asks WhatsApp for nothing. complete is
-// false when there is more than is read at once (20,000 messages); the newest are returned then.
-func (s *Session) Backlog(ctx context.Context, chat string, from time.Time) (list []Event, complete bool, err error) {
+// Backlog returns what the page has of chats since that time, in the order of each: messages, the last edit of each,
+// what was deleted, reactions, changes of the group. It looks at what the page has and asks WhatsApp for nothing. done
+// is how many of the chats, from the first, it got to: what follows is for another call. cut is how many of them have
+// more than is read (20,000 messages); their newest are returned.
+func (s *Session) Backlog(ctx context.Context, chats []string, from time.Time) (list []Event, done, cut int, err error) {
 	answer, err := s.call(ctx, request{
-		method: "backlog", args: map[string]any{"chat": chat, "from": from.Unix(), "timeout_ms": (backlogLimit - bridgeLead).Milliseconds()},
+		method: "backlog", args: map[string]any{"chats": chats, "from": from.Unix(), "timeout_ms": (backlogLimit - bridgeLead).Milliseconds()},
 		in: receiving(), limit: backlogLimit, late: problem.PageTimeout, lost: problem.PageError,
 	})
 	if err != nil {
-		return nil, false, err
+		return nil, 0, 0, err
 	}
 	var got struct {
 		Events []struct {
 			Type string          `json:"type"`
 			Data json.RawMessage `json:"data"`
 		} `json:"events"`
-		Complete bool `json:"complete"`
+		Done int `json:"done"`
+		Cut  int `json:"cut"`
 	}
 	if err := json.Unmarshal(answer, &got); err != nil {
-		return nil, false, problem.Wrap(problem.PageError, "", err)
+		return nil, 0, 0, problem.Wrap(problem.PageError, "", err)
+	}
+	if got.Done < 1 || got.Done > len(chats) {
+		return nil, 0, 0, problem.New(problem.PageError, "the bridge read no chat")
 	}
 	for _, h := range got.Events {
 		e, known, err := decodeHappening(h.Type, h.Data)
 		if err != nil {
-			return nil, false, problem.Wrap(problem.PageError, fmt.Sprintf("an event of type %s", h.Type), err)
+			return nil, 0, 0, problem.Wrap(problem.PageError, fmt.Sprintf("an event of type %s", h.Type), err)
 		}
 		if known {
 			list = append(list, e)
 		}
 	}
-	return list, got.Complete, nil
+	return list, got.Done, got.Cut, nil
 }
 
 // AskPresence says whether the page is to tell who is there and who types. A new document has to be asked again.

@@ -9,6 +9,7 @@ import { type Any, chats, field, fn, mod, models, msgs, quiet } from "./modules"
 const num = (v: Any): number => (typeof v === "number" && Number.isFinite(v) ? v : 0);
 const batch = 200;
 const most = 20_000; // messages of one chat
+const enough = 2000; // events of one answer
 
 /** The chats in which something happened at that time or later (epoch seconds), the one that was quiet longest first. */
 export function changed(from: number): { chats: string[] } {
@@ -18,14 +19,31 @@ export function changed(from: number): { chats: string[] } {
   return { chats: found.filter((c) => c.t >= from && isTold(c.wid)).sort((a, b) => a.t - b.t).map((c) => c.wid) };
 }
 
-/**
- * What happened in a chat at that time or later, in order. complete: there was no more of it than the page was asked
- * for. The page's database is read backwards from the newest message; memory is fresher and has what is not on disk yet.
- */
-export async function backlog(wid: string, from: number, ms: number): Promise<{ events: Happening[]; complete: boolean }> {
-  const chat = existingChat(wid);
-  if (!chat) throw new Problem("CHAT_NOT_FOUND", wid);
+export interface Backlog {
+  events: Happening[];
+  done: number; // of the chats, from the first
+  cut: number; // chats with more than is read; their newest is in events
+}
+
+/** What happened in chats at that time or later, in the order of each, until the answer is long enough. */
+export async function backlog(wids: string[], from: number, ms: number): Promise<Backlog> {
   const deadline = new Deadline(ms);
+  const out: Backlog = { events: [], done: 0, cut: 0 };
+  for (const wid of wids) {
+    const chat = existingChat(wid);
+    if (chat) { // else deleted meanwhile
+      const { events, complete } = await ofChat(chat, from, deadline);
+      for (const e of events) out.events.push(e);
+      if (!complete) out.cut++;
+    }
+    out.done++;
+    if (out.events.length >= enough) break;
+  }
+  return out;
+}
+
+/** The page's database is read backwards from the newest message; memory is fresher and has what is not on disk yet. */
+async function ofChat(chat: Any, from: number, deadline: Deadline): Promise<{ events: Happening[]; complete: boolean }> {
   const inMemory = models(quiet(() => chat.msgs)).filter((m) => num(field(m, "t")) >= from);
   const { rows, complete } = await back(chat, inMemory, from, deadline);
   const byKey = new Map<string, Any>();

@@ -30,7 +30,7 @@ const methods: Record<string, Method> = {
   chats: { limitMs: 10_000, run: (a) => listChats(count(a.limit)) },
   messages: { limitMs: 20_000, run: (a, ms) => listMessages(String(a.chat ?? ""), count(a.limit), ms) },
   changed: { limitMs: 10_000, run: (a) => changed(Number(a.from ?? 0)) },
-  backlog: { limitMs: 30_000, run: (a, ms) => backlog(String(a.chat ?? ""), Number(a.from ?? 0), ms) },
+  backlog: { limitMs: 30_000, run: (a, ms) => backlog((a.chats ?? []).map(String), Number(a.from ?? 0), ms) },
   presence: { limitMs: 2000, run: (a) => askPresence(a.on === true) },
   contacts: { limitMs: 20_000, run: contactColumns },
   pairingCode: { limitMs: 30_000, run: (a, ms) => pairingCode(String(a.phone ?? ""), ms) },

@@ -14,6 +14,7 @@ import { onChatAction, loadChats, saveChats } from "./modules/chats";
 import { loadContacts, saveContacts } from "./modules/contacts";
 import { SOCKET_STATE, SOCKET_STREAM } from "./modules/enums";
 import { loadGroups } from "./modules/groups";
+import { onCall } from "./modules/misc";
 import { onGroupNotification } from "./modules/group-notices";
 import { onChatstate, onPresence } from "./modules/presence";
 import { device, saveLink } from "./modules/prefs";
@@ -208,6 +209,7 @@ async function handle(push: Push): Promise<unknown> {
     case "message": return onMessage(push.args);
     case "receipt": return onReceipt(push.args);
     case "chatstate": return onChatstate(push.args);
+    case "call": return onCall(push.args);
     case "presence": return onPresence(push.args);
     case "chat_action": return onChatAction(push.args);
     case "message_action": return onMessageAction(push.args);
