@@ -39,7 +39,7 @@ const (
 	janitorFirst = time.Minute // after the start, when everybody else is busy
 
 	batchMin, batchMax = 20, 2000
-	holdAim            = 10 * time.Millisecond // how long a batch may keep the writer, on average
+	holdAim            = 5 * time.Millisecond // how long a batch may keep the writer, on average
 )
 
 // janitor deletes what is older than it is to be kept: one goroutine, in batches whose size follows how long they keep

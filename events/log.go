@@ -1,6 +1,7 @@
 package events
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -40,7 +41,7 @@ func (l *Log) Append(ctx context.Context, instanceID string, list ...Payload) ([
 
 // Row returns a payload as the database takes it.
 func Row(instanceID string, p Payload) (models.NewEvent, error) {
-	data, err := json.Marshal(p)
+	data, err := encode(p)
 	if err != nil {
 		return models.NewEvent{}, fmt.Errorf("encode an event of type %s: %w", p.Type(), err)
 	}
@@ -52,6 +53,15 @@ func Row(instanceID string, p Payload) (models.NewEvent, error) {
 		row.Key = p.Type() + ":" + strconv.FormatInt(time.Now().UnixNano(), 10)
 	}
 	return row, nil
+}
+
+// encode is json.Marshal without \u003c for <: texts stay as they were written.
+func encode(v any) (json.RawMessage, error) {
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false)
+	err := enc.Encode(v)
+	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), err
 }
 
 // AppendState writes a state down unless it is the one that the log ends with, and fills in the three before it. Calls
@@ -97,6 +107,9 @@ type Envelope struct {
 	Data     json.RawMessage `json:"data"`
 	Metadata json.RawMessage `json:"metadata,omitempty"` // of the webhook
 }
+
+// JSON returns the envelope as it is sent, in one line.
+func (e Envelope) JSON() ([]byte, error) { return encode(e) }
 
 // Wrap returns an event as programs get it.
 func Wrap(e models.Event) Envelope {

@@ -1,7 +1,6 @@
 package handlers
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -103,7 +102,7 @@ func (s *server) stream(c *call, r reading) {
 func lines(list []models.Event) string {
 	var b strings.Builder
 	for _, e := range list {
-		data, err := json.Marshal(events.Wrap(e))
+		data, err := events.Wrap(e).JSON()
 		if err != nil {
 			continue // the payload was JSON when it was written
 		}

@@ -63,3 +63,44 @@ func BenchmarkKeyByPlain(b *testing.B) {
 		}
 	}
 }
+
+// BenchmarkAppendEvents16 is 16 sources at once, each event on disk before the source's next, with two webhooks that
+// want it: three rows each.
+func BenchmarkAppendEvents16(b *testing.B) { benchmarkAppend(b, 16, 1) }
+
+// BenchmarkAppendEvents1 is one source.
+func BenchmarkAppendEvents1(b *testing.B) { benchmarkAppend(b, 1, 1) }
+
+// BenchmarkAppendEventsInTens is one source that brings ten at once, as a catch-up does.
+func BenchmarkAppendEventsInTens(b *testing.B) { benchmarkAppend(b, 1, 10) }
+
+func benchmarkAppend(b *testing.B, sources, together int) {
+	db := openTest(b)
+	id := instance(b, db, "bench")
+	for range 2 {
+		if err := db.CreateWebhook(context.Background(), &Webhook{InstanceID: id, URL: "http://x/", Events: AllEvents}); err != nil {
+			b.Fatal(err)
+		}
+	}
+	b.ResetTimer()
+	var wg sync.WaitGroup
+	for c := range sources {
+		wg.Go(func() {
+			for i := c; i < b.N; i += sources * together {
+				var list []NewEvent
+				for n := range together {
+					list = append(list, NewEvent{
+						InstanceID: id, Type: "message", Chat: fmt.Sprint(i%20, "@c.us"), Key: fmt.Sprint("message:", i, ":", n, "-", c),
+						Payload: []byte(`{"id":"3EB0123456789ABCDEF012","chat":"6281234567890@c.us","phone":"6281234567890","from_me":false,"kind":"chat","body":"Halo, apakah barang ini masih ada? Terima kasih.","time":"2026-11-23T01:02:03Z","replayed":false}`),
+					})
+				}
+				if _, err := db.AppendEvents(context.Background(), list...); err != nil {
+					b.Error(err)
+					return
+				}
+			}
+		})
+	}
+	wg.Wait()
+	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "events/s")
+}

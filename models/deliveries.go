@@ -92,25 +92,7 @@ type Due struct {
 // DueDeliveries returns up to limit deliveries of a webhook whose turn it is by at, each the head of its lane; those
 // that wait longest first. In a lane there is never more than one.
 func (db *DB) DueDeliveries(ctx context.Context, webhookID string, at time.Time, limit int) ([]Due, error) {
-	const query = `SELECT id, attempts, event_pos FROM deliveries
-		WHERE webhook_id = ? AND state = 'pending' AND head AND next_at <= ? ORDER BY next_at LIMIT ?`
-	rows, err := db.reads.QueryContext(ctx, query, webhookID, at.UTC(), limit)
-	if err != nil {
-		return nil, notFound(err, "deliveries")
-	}
-	var list []Due
-	var places []int64
-	for rows.Next() {
-		var d Due
-		var pos int64
-		if err := rows.Scan(&d.ID, &d.Attempts, &pos); err != nil {
-			return nil, notFound(errors.Join(err, rows.Close()), "deliveries")
-		}
-		list, places = append(list, d), append(places, pos)
-	}
-	if err := errors.Join(rows.Err(), rows.Close()); err != nil {
-		return nil, notFound(err, "deliveries")
-	}
+	list, places, err := db.dueHeads(ctx, webhookID, at, limit)
 	for i, pos := range places {
 		e, err := scanEvent(db.reads.QueryRowContext(ctx, "SELECT "+eventColumns+" FROM events WHERE pos = ?", pos))
 		if err == nil {
@@ -119,7 +101,27 @@ func (db *DB) DueDeliveries(ctx context.Context, webhookID string, at time.Time,
 			return nil, notFound(err, "deliveries")
 		}
 	}
-	return list, nil
+	return list, notFound(err, "deliveries")
+}
+
+// dueHeads returns what is due and the places of the events.
+func (db *DB) dueHeads(ctx context.Context, webhookID string, at time.Time, limit int) (list []Due, places []int64, err error) {
+	const query = `SELECT id, attempts, event_pos FROM deliveries
+		WHERE webhook_id = ? AND state = 'pending' AND head AND next_at <= ? ORDER BY next_at LIMIT ?`
+	rows, err := db.reads.QueryContext(ctx, query, webhookID, at.UTC(), limit)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer func() { _ = rows.Close() }()
+	for rows.Next() {
+		var d Due
+		var pos int64
+		if err := rows.Scan(&d.ID, &d.Attempts, &pos); err != nil {
+			return nil, nil, err
+		}
+		list, places = append(list, d), append(places, pos)
+	}
+	return list, places, rows.Err()
 }
 
 // NextDelivery returns when the first delivery of a webhook that has to wait beyond the given time may be sent; ok is
@@ -309,21 +311,8 @@ func replay(s *session, webhookID, instanceID string, from, to int64) (int, erro
 	if err := enabled(s, webhookID); err != nil {
 		return 0, err
 	}
-	rows, err := s.QueryContext(s.ctx, `SELECT e.pos, e.chat FROM events e, webhooks w WHERE w.id = ? AND e.instance_id = ?
-		AND e.seq BETWEEN ? AND ? AND (instr(w.events, ',' || e.type || ',') > 0 OR (w.events = '*' AND e.type <> 'presence'))
-		ORDER BY e.seq`, webhookID, instanceID, from, to)
+	list, err := wanted(s, webhookID, instanceID, from, to)
 	if err != nil {
-		return 0, err
-	}
-	var list []Event
-	for rows.Next() {
-		var e Event
-		if err := rows.Scan(&e.Pos, &e.Chat); err != nil {
-			return 0, errors.Join(err, rows.Close())
-		}
-		list = append(list, e)
-	}
-	if err := errors.Join(s.check(rows.Err()), rows.Close()); err != nil {
 		return 0, err
 	}
 	at := now()
@@ -334,4 +323,23 @@ func replay(s *session, webhookID, instanceID string, from, to int64) (int, erro
 	}
 	s.work(webhookID)
 	return len(list), nil
+}
+
+// wanted returns place and chat of the events between two numbers whose type a webhook gets.
+func wanted(s *session, webhookID, instanceID string, from, to int64) (list []Event, err error) {
+	rows, err := s.QueryContext(s.ctx, `SELECT e.pos, e.chat FROM events e, webhooks w WHERE w.id = ? AND e.instance_id = ?
+		AND e.seq BETWEEN ? AND ? AND (instr(w.events, ',' || e.type || ',') > 0 OR (w.events = '*' AND e.type <> 'presence'))
+		ORDER BY e.seq`, webhookID, instanceID, from, to)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = rows.Close() }()
+	for rows.Next() {
+		var e Event
+		if err := rows.Scan(&e.Pos, &e.Chat); err != nil {
+			return nil, err
+		}
+		list = append(list, e)
+	}
+	return list, s.check(rows.Err())
 }

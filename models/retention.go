@@ -89,10 +89,10 @@ func (db *DB) oldest(table, key, column string, before time.Time) func(context.C
 }
 
 // remove deletes rows of a table between two keys under a condition.
-func remove(table, key, condition string, args ...any) func(*session, int64, int64) (int64, error) {
+func remove(table, key, condition string) func(*session, int64, int64) (int64, error) {
 	query := "DELETE FROM " + table + " WHERE " + key + " > ? AND " + key + " <= ? AND " + condition
 	return func(s *session, after, last int64) (int64, error) {
-		res, err := s.exec(query, append([]any{after, last}, args...)...)
+		res, err := s.exec(query, after, last)
 		if err != nil {
 			return 0, err
 		}
@@ -252,10 +252,11 @@ func (db *DB) Vacuum(ctx context.Context, n int) (held time.Duration, more bool,
 		if err != nil {
 			return err
 		}
+		defer func() { _ = rows.Close() }()
 		for rows.Next() { // to the end
 		}
 		more = free-spareFree > n
-		return errors.Join(s.check(rows.Err()), rows.Close())
+		return s.check(rows.Err())
 	})
 	if err != nil {
 		return held, false, fmt.Errorf("vacuum: %w", err)

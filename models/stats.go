@@ -74,7 +74,7 @@ func (db *DB) Stats(ctx context.Context) (Stats, error) {
 }
 
 func (db *DB) byState(ctx context.Context, table string, into map[string]int64) error {
-	rows, err := db.reads.QueryContext(ctx, "SELECT state, count(*) FROM "+table+" GROUP BY state") //nolint:gosec // a name of ours
+	rows, err := db.reads.QueryContext(ctx, "SELECT state, count(*) FROM "+table+" GROUP BY state")
 	if err != nil {
 		return StorageError(fmt.Errorf("count %s: %w", table, err))
 	}

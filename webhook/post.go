@@ -3,7 +3,6 @@ package webhook
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -71,7 +70,7 @@ func (a answer) ok() bool { return a.failure == "" }
 // post makes one call.
 func (d *Dispatcher) post(ctx context.Context, w models.Webhook, e events.Envelope) answer {
 	e.Metadata = w.MetadataJSON()
-	body, err := encode(e)
+	body, err := e.JSON()
 	if err != nil {
 		return answer{failure: "the event could not be encoded"}
 	}
@@ -188,12 +187,4 @@ func (d *Dispatcher) explain(err error) string {
 		return wrapped.Err.Error()
 	}
 	return err.Error()
-}
-
-func encode(e events.Envelope) ([]byte, error) {
-	var b bytes.Buffer
-	enc := json.NewEncoder(&b)
-	enc.SetEscapeHTML(false)
-	err := enc.Encode(e)
-	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), err
 }
