@@ -57,7 +57,7 @@ func TestEveryEventArrives(t *testing.T) {
 	go hook.suffer(rand.New(rand.NewPCG(seed, 6)), upset, calm) //nolint:gosec // as above
 	for range kills {
 		if chance.IntN(4) > 0 { // else it is killed while it starts
-			p.waitState(in.ID, "WORKING")
+			p.waitWorking(in)
 		}
 		time.Sleep(time.Duration(chance.IntN(2500)) * time.Millisecond) // a moment by chance: nothing is waited for
 		p.kill()
@@ -69,7 +69,7 @@ func TestEveryEventArrives(t *testing.T) {
 	t.Logf("sent %d messages in %s", messages, time.Since(begun).Round(time.Millisecond))
 	close(upset)
 	<-calm
-	p.waitState(in.ID, "WORKING")
+	p.waitWorking(in)
 	hook.waitFor(messages)
 	t.Logf("all there after %s, %d calls, %d kills", time.Since(begun).Round(time.Millisecond), hook.calls, kills)
 
@@ -80,6 +80,17 @@ func TestEveryEventArrives(t *testing.T) {
 	}
 	countsUp(t, "the log", list)
 	hook.check(list)
+}
+
+// waitWorking waits longer than other tests do: the page has to take in all that came while it was away.
+func (p *process) waitWorking(in instance) {
+	p.t.Helper()
+	for until := time.Now().Add(5 * patience); time.Now().Before(until); time.Sleep(100 * time.Millisecond) {
+		if p.status(in.ID).State == "WORKING" {
+			return
+		}
+	}
+	p.t.Fatalf("the instance is %+v", p.status(in.ID))
 }
 
 // sendMany has people write, in turn, so many messages a second in all. Each chat counts for itself.

@@ -180,9 +180,13 @@ export function pushesHandled(): Promise<unknown> {
   return queue;
 }
 
+let newest = 0; // number of the last push that came
+
 function enqueue(push: Push): void {
   if (push.op === "replaced") return onReplaced();
-  queue = queue.then(() => handle(push)).then(() => (push.s ? got(push.s) : undefined)).catch(reportError);
+  newest = push.s ?? newest;
+  // In a burst one answer is for all that are stored by then.
+  queue = queue.then(() => handle(push)).then(() => (push.s && (push.s === newest || push.s % 50 === 0) ? got(push.s) : undefined)).catch(reportError);
 }
 
 async function lastGot(): Promise<number> {
