@@ -41,6 +41,7 @@ type inflow struct {
 	items     []item
 	receiving bool
 	lost      bool      // something was put aside for want of room
+	ask       bool      // the page is to be told whether presence is wanted
 	due       int       // catch-ups that are due before the items
 	heard     time.Time // the mark; zero: never linked
 	from      time.Time // what is older is not told
@@ -124,6 +125,7 @@ func (f *inflow) state(ctx context.Context, st browser.Status) {
 	f.mu.Lock()
 	if st.Receiving && !f.receiving {
 		f.due++
+		f.ask = true // it may be another document
 	}
 	f.receiving = st.Receiving
 	f.mu.Unlock()
@@ -175,8 +177,13 @@ func (f *inflow) step(ctx context.Context) bool {
 	for n < len(f.items) && n < inflowBatch && !f.items[n].catchUp {
 		n++
 	}
+	ask := f.ask && f.receiving
+	f.ask = f.ask && !ask
 	batch, due, ready := f.items[:n:n], f.due, f.receiving && (f.due > 0 || len(f.items) > 0)
 	f.mu.Unlock()
+	if ask {
+		f.askPresence(ctx)
+	}
 	if !ready {
 		return false
 	}
