@@ -73,7 +73,7 @@ conformance: build sandbox/conformance/node_modules/.package-lock.json ## client
 	node --test --test-concurrency=1 sandbox/conformance/*.test.mjs
 
 events-torture: page ## 10,000 messages at 200/s, kurir killed 20 times, a receiver that is ill: some minutes
-	KURIR_TORTURE=1 go test -race -count 1 -timeout 30m -run TestEveryEventArrives -v ./app
+	KURIR_TORTURE=1 go test -count 1 -timeout 30m -run TestEveryEventArrives -v ./app
 
 bench: build ## speed and memory, printed as a table
 	go run ./bench

@@ -35,7 +35,7 @@ func TestEveryEventArrives(t *testing.T) {
 		seed = s
 	}
 	t.Logf("seed %d", seed)
-	chance := rand.New(rand.NewPCG(seed, 5)) //nolint:gosec // chance, no secret
+	chance := rand.New(rand.NewPCG(seed, 5))
 
 	world := openWorld(t)
 	dir := t.TempDir()
@@ -54,12 +54,13 @@ func TestEveryEventArrives(t *testing.T) {
 	go func() { sent <- sendMany(t, world, in.Number, messages, rate) }()
 	upset := make(chan struct{})
 	calm := make(chan struct{})
-	go hook.suffer(rand.New(rand.NewPCG(seed, 6)), upset, calm) //nolint:gosec // as above
-	for range kills {
+	go hook.suffer(rand.New(rand.NewPCG(seed, 6)), upset, calm)
+	for n := range kills {
 		if chance.IntN(4) > 0 { // else it is killed while it starts
 			p.waitWorking(in)
+			hook.progress(messages*(n+1)/(kills+1), 12*time.Second)
 		}
-		time.Sleep(time.Duration(chance.IntN(2500)) * time.Millisecond) // a moment by chance: nothing is waited for
+		time.Sleep(time.Duration(chance.IntN(1500)) * time.Millisecond) // a moment by chance: nothing is waited for
 		p.kill()
 		p = start()
 	}
@@ -154,6 +155,13 @@ func (r *receiver) waitFor(n int) {
 		if !time.Now().Before(deadline) {
 			r.t.Fatalf("%d of %d events arrived, and no more for %s", last, n, patience)
 		}
+	}
+}
+
+// progress waits until n events were taken, or for so long: kills are spread over the whole way.
+func (r *receiver) progress(n int, most time.Duration) {
+	for until := time.Now().Add(most); r.got() < n && time.Now().Before(until); {
+		time.Sleep(20 * time.Millisecond)
 	}
 }
 

@@ -30,8 +30,8 @@ type Instance struct {
 	// was never linked. What happened before HeardFrom is none of its: the number was linked only then.
 	HeardAt   *time.Time
 	HeardFrom *time.Time
-	CreatedAt       time.Time
-	UpdatedAt       time.Time
+	CreatedAt time.Time
+	UpdatedAt time.Time
 }
 
 // APIKey opens /wa/* and the reads of one instance. Only its SHA-256 is stored.

@@ -58,7 +58,7 @@ async function ofChat(chat: Any, from: number, deadline: Deadline): Promise<{ ev
 
 async function back(chat: Any, inMemory: Any[], from: number, deadline: Deadline): Promise<{ rows: Any[]; complete: boolean }> {
   const find = fn("WAWebDBMessageFindLocal", "msgFindBefore") ?? fn("WAWebDBMessageFindLocal", "msgFindByDirection");
-  if (!find) throw new Problem("PAGE_ERROR", "this build of WhatsApp Web has no WAWebDBMessageFindLocal.msgFindBefore");
+  if (!find) return { rows: [], complete: false }; // what is in memory is better than nothing
   const lists: Any[][] = [];
   let total = 0;
   // From the newest that is on disk: the last ones may not be yet.
