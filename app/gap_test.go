@@ -77,3 +77,40 @@ func (g *gateway) untilUnread(in instance, n int) {
 		return fmt.Sprintf("the page has %d unread messages, not %d", sum, n)
 	})
 }
+
+// TestLinkedAgain takes the link away and links the same phone again: what came between comes as history, and is told
+// once, as what it is. What was told before is not told again, although the new page has it as history too.
+func TestLinkedAgain(t *testing.T) {
+	g := openGateway(t, t.TempDir())
+	in := g.linked("kembali", "6281100000961")
+	say := func(body string) {
+		t.Helper()
+		if err := g.sandbox().SendFrom("6281234573001", in.Number, sandbox.Message{Body: body}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	say("sebelum")
+	g.waitEvents(in, events.TypeMessage, 1)
+	if err := g.sandbox().Unlink(in.Number); err != nil {
+		t.Fatal(err)
+	}
+	g.waitState(in.ID, "LOGGED_OUT")
+	say("di antara")
+	if a := g.call("POST", "/v1/instances/"+in.ID+"/start", nil); !a.Status {
+		t.Fatalf("start: %+v", a)
+	}
+	g.waitState(in.ID, "SCAN_QR_CODE")
+	if err := g.sandbox().Scan(in.Number, g.qrText(in.ID)); err != nil {
+		t.Fatal(err)
+	}
+	g.waitState(in.ID, "WORKING")
+	g.waitEvents(in, events.TypeMessage, 2)
+	say("sesudah")
+	var got []string
+	for _, e := range g.waitEvents(in, events.TypeMessage, 3) {
+		got = append(got, fmt.Sprint(e.Content.Body, " ", e.Content.Replayed))
+	}
+	if want := "[sebelum false di antara true sesudah false]"; fmt.Sprint(got) != want {
+		t.Errorf("the log has %v, want %s", got, want)
+	}
+}

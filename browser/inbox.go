@@ -141,6 +141,8 @@ func (l *life) take(e bridgeEvent) error {
 			l.acked()
 		}
 		l.events.put(Event{Type: EventAck, Ack: &ack})
+	case "history":
+		l.events.put(Event{Type: EventMissed})
 	case "unacked":
 		var m struct {
 			ID   string `json:"id"`

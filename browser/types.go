@@ -219,7 +219,8 @@ const (
 	EventSubject      EventType = "group.subject"
 	EventCall         EventType = "call.received"
 	EventPresence     EventType = "presence"
-	// EventMissed: an event of the page was lost on its way. Nothing is set; Backlog has what it may have been.
+	// EventMissed: the page may have what it has not told, because an event was lost on its way, or because it got a piece
+	// of the past. Nothing is set; Backlog has it.
 	EventMissed EventType = "missed"
 )
 

@@ -14,6 +14,7 @@ export interface Events {
   "group.subject": Any;
   call: { id: string; from: Any; chat: string; video: boolean; group: boolean; time: number };
   presence: { chat: string; from: Any; state: string; time_ms: number };
+  history: Record<string, never>; // a piece of the past is complete; nothing in it was told
   logout: { reason: string };
 }
 

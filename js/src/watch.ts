@@ -42,6 +42,7 @@ export function watchAll(): void {
   watch("messages", msgs(), watchMessages);
   watch("reactions", mod("WAWebReactionsMsgAction"), watchReactions);
   watch("calls", mod("WAWebCallCollection")?.default, watchCalls);
+  watch("history", mod("WAWebBackendEventBus")?.BackendEventBus, watchHistory);
   watch("presence", mod("WAWebPresenceCollection")?.PresenceCollection, watchPresence);
 }
 
@@ -123,6 +124,11 @@ function watchReactions(namespace: Any): void {
 function onReaction(r: Any): void {
   const h = reactionOf(r);
   if (h?.type === "reaction" && first(`reaction ${JSON.stringify(h.data)}`)) tell(h);
+}
+
+/** A number that is linked again gets what came meanwhile as history, of which nothing is new to the page. */
+function watchHistory(bus: Any): void {
+  for (const on of ["onInitialChatHistorySynced", "onRecentChatHistorySynced", "onFullChatHistorySynced"]) quiet(() => bus[on](() => emit("history", {})));
 }
 
 function watchCalls(store: Any): void {
