@@ -9,7 +9,7 @@ ESBUILD := node_modules/.bin/esbuild --bundle --log-level=warning
 GO_SRC  := $(shell find . -name node_modules -prune -o \( -name '*.go' -o -name '*.sql' -o -path '*/templates/*' -o -path '*/text/*' -o -path '*/static/*' \) -type f -print) go.mod go.sum
 PAGE    := js/dist/wa.js js/dist/bridge.js sandbox/dist/page.js sandbox/dist/index.html web/dist/console.js web/dist/console.css
 
-.PHONY: help run test build page setup setup-test fmt vet lint types unit conformance events-torture bench clean
+.PHONY: help run test build page setup setup-test fmt vet lint types unit conformance torture torture-short events-torture bench clean
 
 help: ## list the commands
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -19,7 +19,7 @@ run: setup build ## install what is missing, build, start kurir with a linked sa
 
 build: page bin/kurir ## build the page code and the binary
 
-test: setup-test build fmt vet lint types unit conformance ## everything that CI checks
+test: setup-test build fmt vet lint types unit conformance torture-short ## everything that CI checks
 	@echo "make test: all passed"
 
 setup:
@@ -71,6 +71,12 @@ sandbox/conformance/node_modules/.package-lock.json: sandbox/conformance/package
 	@touch $@
 conformance: build sandbox/conformance/node_modules/.package-lock.json ## clients that nobody here wrote, against the sandbox
 	node --test --test-concurrency=1 sandbox/conformance/*.test.mjs
+
+# What is broken or doubled or said wrongly ends these with 1; the folder with everything is kept then.
+torture: build ## kill, stop and cut off kurir for 10 minutes, then at each step of a send, and count what was lost
+	go run ./bench/torture -for 10m -steps 100
+torture-short: build
+	go run ./bench/torture -for 30s -steps 2
 
 events-torture: page ## 10,000 messages at 200/s, kurir killed 20 times, a receiver that is ill: some minutes
 	KURIR_TORTURE=1 go test -count 1 -timeout 30m -run TestEveryEventArrives -v ./app

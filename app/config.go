@@ -64,6 +64,11 @@ type Config struct {
 	// AckTimeout is how long WhatsApp's server may take to acknowledge a message, until the instance says DEGRADED and
 	// does something about it.
 	AckTimeout time.Duration `env:"KURIR_ACK_TIMEOUT" envDefault:"30s"`
+	// MemoryReserveMB is how much memory the start of an instance must leave free, in MB (1,000,000 bytes). 0: none.
+	MemoryReserveMB int64 `env:"KURIR_MEMORY_RESERVE" envDefault:"256"`
+	// MemoryBudgetMB is how much memory the Chromium of an instance may hold before it is restarted, in MB; that
+	// happens when nothing is under way. A page with a long past takes about 500. 0: no bound.
+	MemoryBudgetMB int64 `env:"KURIR_MEMORY_BUDGET" envDefault:"1500"`
 	// LogLevel is debug, info, warn or error.
 	LogLevel slog.Level `env:"KURIR_LOG_LEVEL" envDefault:"info"`
 	// LogJSON writes the log as JSON lines.
@@ -71,6 +76,8 @@ type Config struct {
 	// DrainTimeout is how long SIGTERM waits for the send in flight and for Chromium.
 	DrainTimeout time.Duration `env:"KURIR_DRAIN_TIMEOUT" envDefault:"18s"`
 
+	// FreeMemory says how many bytes of memory can be had; nil: the machine's own word. Tests have their own.
+	FreeMemory func() (int64, error)
 	// Waits are the times that kurir waits for WhatsApp; zero fields are the defaults. Tests shorten them.
 	Waits Waits
 	// Demo makes and links a sandbox instance at start. Set by `serve --demo`.
@@ -81,6 +88,10 @@ type Config struct {
 
 // The bounds of KURIR_ACK_TIMEOUT: a slow network is no fault, and the page must be able to tell before an attempt ends.
 const minAckTimeout, maxAckTimeout = 5 * time.Second, 50 * time.Second
+
+// minMemoryBudgetMB is the least KURIR_MEMORY_BUDGET: a Chromium over its budget from the start would be restarted for
+// nothing.
+const minMemoryBudgetMB = 500
 
 // Waits are the limits of the outbox (of which FilesDir and Log are not taken), of the browser sessions, and of the
 // webhooks (of which Allow and Log are not taken).
@@ -122,6 +133,12 @@ func (c *Config) validate() error {
 	}
 	if err := c.Retention.validate(); err != nil {
 		return err
+	}
+	if c.MemoryReserveMB < 0 {
+		return errors.New("KURIR_MEMORY_RESERVE: must be 0 or more")
+	}
+	if c.MemoryBudgetMB < 0 || c.MemoryBudgetMB > 0 && c.MemoryBudgetMB < minMemoryBudgetMB {
+		return fmt.Errorf("KURIR_MEMORY_BUDGET: must be 0 (no bound) or at least %d: WhatsApp Web alone takes most of that", minMemoryBudgetMB)
 	}
 	if _, err := time.LoadLocation(c.TimeZone); err != nil {
 		return fmt.Errorf("KURIR_TIME_ZONE: %w", err)

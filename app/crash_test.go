@@ -206,17 +206,35 @@ func killChromium(t *testing.T, dir string) {
 	}
 }
 
+// stopChromium freezes every process of every instance below dir.
+func stopChromium(t *testing.T, dir string) {
+	t.Helper()
+	pids := chromiumsOf(t, dir)
+	if len(pids) == 0 {
+		t.Fatal("no Chromium to stop")
+	}
+	for _, pid := range pids {
+		_ = syscall.Kill(-pid, syscall.SIGSTOP) // each leads a group
+	}
+}
+
 // killRenderer kills the page's process and leaves the browser.
 func killRenderer(t *testing.T, dir string) {
 	t.Helper()
-	killed := 0
+	signalRenderers(t, dir, syscall.SIGKILL)
+}
+
+// signalRenderers sends a signal to the pages' processes.
+func signalRenderers(t *testing.T, dir string, signal syscall.Signal) {
+	t.Helper()
+	n := 0
 	for _, pid := range descendants(t, chromiumsOf(t, dir)) {
 		if isRenderer(pid) {
-			_ = syscall.Kill(pid, syscall.SIGKILL)
-			killed++
+			_ = syscall.Kill(pid, signal)
+			n++
 		}
 	}
-	if killed == 0 {
-		t.Fatal("no renderer to kill")
+	if n == 0 {
+		t.Fatal("no renderer to signal")
 	}
 }

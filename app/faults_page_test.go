@@ -2,6 +2,7 @@ package app_test
 
 import (
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -27,9 +28,20 @@ func TestFaultsOfThePage(t *testing.T) {
 		w.isSent(w.post(customer, "sesudah dimuat ulang"))
 		w.once(customer, "sesudah dimuat ulang")
 	})
-	for _, at := range []string{sandbox.BeforeWire, sandbox.BeforeAck} {
-		for _, what := range []string{"reload", "crash"} {
-			w.run(t, what+" "+at, func(t *testing.T, w *ward) { goneInTheMiddle(t, w, at, what) })
+	both := []string{sandbox.BeforeWire, sandbox.BeforeAck}
+	for _, c := range []struct {
+		what string
+		at   []string
+		do   func()
+	}{
+		{"reload", both, func() { w.pageFault("reload", nil) }},
+		{"crash", both, func() { w.pageFault("crash", nil) }},
+		{"Chromium killed", both, func() { killChromium(w.t, w.dir) }},
+		{"Chromium stopped", both[:1], func() { stopChromium(w.t, w.dir) }}, // seconds until it is noticed
+		{"renderer stopped", both[1:], func() { signalRenderers(w.t, w.dir, syscall.SIGSTOP) }},
+	} {
+		for _, at := range c.at {
+			w.run(t, c.what+" "+at, func(t *testing.T, w *ward) { goneInTheMiddle(t, w, at, c.do) })
 		}
 	}
 	w.run(t, "renderer killed", func(t *testing.T, w *ward) {
@@ -110,7 +122,7 @@ func takenOver(t *testing.T, w *ward) {
 
 // goneInTheMiddle: the page goes away while WhatsApp's server holds a message. What the page had stored it sends again
 // by itself under the same id; a receiver who had it keeps one.
-func goneInTheMiddle(t *testing.T, w *ward, at, what string) {
+func goneInTheMiddle(t *testing.T, w *ward, at string, do func()) {
 	customer := w.stranger()
 	w.fault(sandbox.Fault{Name: sandbox.FaultHoldMessage, At: at, Number: customer, Count: 1})
 	id, behind := w.post(customer, "di tengah"), w.post(customer, "di belakang")
@@ -118,7 +130,7 @@ func goneInTheMiddle(t *testing.T, w *ward, at, what string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w.leaves(func() { w.pageFault(what, nil) })
+	w.leaves(do)
 	if m := w.message(id); m.State != "sending" {
 		t.Errorf("%+v before anybody knows", m)
 	}

@@ -30,6 +30,7 @@ type Sessions struct {
 	scripts   []string
 	log       *slog.Logger
 	launches  chan struct{} // as many launches at once as there are cores
+	memory    *browser.Memory
 
 	mu         sync.Mutex
 	running    map[string]*browser.Session
@@ -42,6 +43,7 @@ func newSessions(cfg Config, db *models.DB, ev *events.Log, out *outbox.Outbox, 
 	return &Sessions{
 		cfg: cfg, db: db, events: ev, out: out, simulator: sim, binary: binary, scripts: scripts, log: log,
 		launches: make(chan struct{}, runtime.NumCPU()),
+		memory:   &browser.Memory{Reserve: cfg.MemoryReserveMB * 1_000_000, Available: cfg.FreeMemory},
 		running:  map[string]*browser.Session{}, restricted: map[string]time.Time{}, inflows: map[string]*inflow{},
 	}
 }
@@ -121,6 +123,27 @@ func (s *Sessions) Logout(ctx context.Context, id string) error {
 		return err
 	}
 	return session.Logout(ctx)
+}
+
+// Update changes an instance. A pace holds from now on, in the middle of a queue too.
+func (s *Sessions) Update(ctx context.Context, id string, change handlers.UpdateInstance) (models.Instance, error) {
+	if change.Name != nil {
+		if err := s.db.UpdateInstance(ctx, id, map[string]any{"name": *change.Name}); err != nil {
+			return models.Instance{}, err
+		}
+	}
+	if change.Pacing != nil {
+		if err := s.db.SetPacing(ctx, id, *change.Pacing); err != nil {
+			return models.Instance{}, err
+		}
+	}
+	in, err := s.db.Instance(ctx, id)
+	if err != nil {
+		return in, err
+	}
+	s.out.SetPace(id, paceOf(in))
+	s.watchers.tell(id)
+	return in, nil
 }
 
 // Delete removes an instance with its keys, its queue and its profile.
@@ -246,7 +269,7 @@ func (s *Sessions) launch(ctx context.Context, in models.Instance) error {
 	s.restricted[in.ID] = restricted
 	session := browser.New(browser.Config{
 		Binary: s.binary, ProfileDir: s.cfg.profileDir(in.ID), URL: url, Language: in.Language, TimeZone: in.TimeZone,
-		ExtraArgs: args, Scripts: s.scripts, Launches: s.launches, Limits: s.cfg.limits(), Log: s.log.With("instance", in.ID),
+		ExtraArgs: args, Scripts: s.scripts, Launches: s.launches, Memory: s.memory, MemoryBudget: s.cfg.MemoryBudgetMB * 1_000_000, Limits: s.cfg.limits(), Log: s.log.With("instance", in.ID),
 		RestrictedUntil: restricted, OnEvent: func(e browser.Event) { s.onEvent(in.ID, e) },
 	})
 	s.out.Attach(in.ID, session, paceOf(in))

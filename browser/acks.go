@@ -23,8 +23,9 @@ type overdue struct {
 	did      []string // for people
 	givenUp  []string // ids of the last messages that nothing helped: for them nothing is loaded or restarted again
 
-	waiting string // a message that a look found without an ack
-	since   time.Time
+	waiting string    // a message that looks find without an ack
+	since   time.Time // the first of them
+	looked  time.Time // the last of them
 }
 
 type ackStep int
@@ -79,21 +80,25 @@ type pending struct {
 }
 
 // pending notes since when a message that nobody's Send waits for any more, for example after a restart of kurir, is
-// without an ack: the page tells only of those that a Send is waiting for.
+// without an ack: the page tells only of those that a Send is waiting for. Who waits for it looks often. A look now and
+// then is at a message that was given up long ago, and no sign of anything.
 func (l *life) pending(p pending) {
 	o := &l.overdue
 	switch {
 	case p.doc != l.doc || !l.broken.IsZero():
-	case o.waiting != p.id:
+		return
+	case o.waiting != p.id || time.Since(o.looked) > l.timing.ack/2:
 		o.waiting, o.since = p.id, time.Now()
 	case time.Since(o.since) >= l.timing.ack:
 		o.waiting = ""
 		l.unacked(p.id, p.chat)
 	}
+	o.looked = time.Now()
 }
 
 // acked takes the news that WhatsApp's server acknowledges, whatever message it is about: acks flow again.
 func (l *life) acked() {
+	l.overdue.waiting = ""
 	if l.overdue.id == "" {
 		return
 	}

@@ -201,10 +201,16 @@ func TestPendingFoundByTheQueue(t *testing.T) {
 				m.t.Error(err)
 			}
 		}
-		look()
-		m.want(m.timing.ack-time.Second, StateWorking, "")
-		look()
-		m.want(time.Second, StateWorking, "")
+		every := func(gap, limit time.Duration) {
+			for range limit / gap {
+				look()
+				m.want(gap, StateWorking, "")
+			}
+		}
+		every(time.Minute, time.Hour) // of a message that was given up
+		every(2*time.Second, m.timing.ack)
+		m.engine().tell("ack", Ack{ID: "3EB9", Ack: 1}) // acks flow, then
+		every(2*time.Second, m.timing.ack)
 		look()
 		m.want(0, StateDegraded, "loaded the page again")
 		m.holds(FoundPresent, 1)

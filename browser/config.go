@@ -28,7 +28,11 @@ type Config struct {
 	// Launches bounds how many sessions start at the same time: its capacity. Starting is what costs, both
 	// processor and disk. nil = no bound.
 	Launches chan struct{}
-	Limits   Limits
+	// Memory decides whether there is room for one more Chromium; shared by the sessions of a machine. nil = always.
+	Memory *Memory
+	// MemoryBudget is how many bytes Chromium may hold before it is restarted, when nothing is under way. 0 = no bound.
+	MemoryBudget int64
+	Limits       Limits
 }
 
 // launchOptions are the options for one Chromium of this session.
@@ -37,6 +41,11 @@ func (c Config) launchOptions(who identity, onEvent func(frame)) launchOptions {
 		Binary: c.Binary, ProfileDir: c.ProfileDir, TempDir: filepath.Join(c.ProfileDir, tempFolder),
 		UserAgent: who.userAgent(), Language: c.Language, TimeZone: c.TimeZone, ExtraArgs: c.ExtraArgs,
 		OnEvent: onEvent, Log: c.Log,
+		OnStart: func(pid int) {
+			if err := recordBirth(c.ProfileDir, pid); err != nil {
+				c.Log.Warn("should kurir be killed, it may not find its Chromium again", "err", err)
+			}
+		},
 	}
 }
 
@@ -46,6 +55,7 @@ type Limits struct {
 	Ack       time.Duration // on the wire without an ack, until the session says DEGRADED and does something about it; then for each thing it does. 30 s
 	Grace     time.Duration // without a connection, until it says so. 4 s
 	Takeback  time.Duration // without a connection that WhatsApp has given to somebody else, until the page takes it back. 10 s
+	Memory    time.Duration // between two looks at Chromium's memory. 30 s
 	Heartbeat time.Duration // for the answer to a heartbeat; two without one: the page is frozen. 10 s
 }
 
@@ -54,7 +64,7 @@ func (l Limits) over(t timing) timing {
 	for _, f := range []struct {
 		to   *time.Duration
 		from time.Duration
-	}{{&t.send, l.Send}, {&t.ack, l.Ack}, {&t.grace, l.Grace}, {&t.takeback, l.Takeback}, {&t.heartbeat, l.Heartbeat}} {
+	}{{&t.send, l.Send}, {&t.ack, l.Ack}, {&t.grace, l.Grace}, {&t.takeback, l.Takeback}, {&t.heartbeat, l.Heartbeat}, {&t.memory, l.Memory}} {
 		if f.from > 0 {
 			*f.to = f.from
 		}

@@ -35,7 +35,7 @@ func (l *life) show() {
 		}
 		st.Receiving = state == StateWorking || (state == StateDegraded || state == StateRestricted) && l.broken.IsZero()
 		st.CanSend = state == StateWorking || state == StateRestricted ||
-			state == StateDegraded && l.overdue.id != "" && !l.overdue.paused() && l.broken.IsZero() && l.canSend()
+			state == StateDegraded && l.overdue.id != "" && !l.overdue.paused() && l.outgrown == 0 && l.broken.IsZero() && l.canSend()
 		p := l.page
 		if p == nil {
 			return
@@ -144,11 +144,15 @@ func (l *life) connected(now time.Time) (State, string) {
 		}
 		return StateDegraded, "this WhatsApp Web cannot send: " + l.caps[capabilitySend].Detail
 	}
+	l.watchMemory(now)
 	if l.overdue.paused() {
 		l.awaitAck(now)
 		return StateDegraded, l.overdue.reason(l.timing.ack)
 	}
-	if until := l.restrictedUntil(); now.Before(until) {
+	if l.outgrown > 0 {
+		return l.recycle(now)
+	}
+	if until := l.restrictedUntil(); !until.IsZero() {
 		l.at["show"] = until
 		return StateRestricted, "WhatsApp lets this number write only to people it has a conversation with, until " +
 			until.UTC().Format("2006-01-02 15:04:05 UTC") + "; first messages wait"

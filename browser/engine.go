@@ -18,6 +18,8 @@ type engine interface {
 	baseline(ctx context.Context) error
 	// unsaved returns how much of what the page has stored since baseline is not in the profile's files yet.
 	unsaved(ctx context.Context) (int, error)
+	// memory returns how many bytes Chromium holds for itself, with all of its processes.
+	memory(ctx context.Context) (int64, error)
 	// close asks Chromium to leave, flushed, and kills it when it does not; nil means that it left by itself.
 	close(ctx context.Context) error
 	// kill ends Chromium at once. close and kill return when no process is left.

@@ -70,6 +70,7 @@ func (l *life) document(address string) {
 	switch {
 	case err != nil || err2 != nil || u.Host != home.Host || u.Scheme != home.Scheme:
 		l.log.Warn("the page went elsewhere; it is loaded again", "scheme", u.Scheme, "host", u.Host)
+		l.elsewhere = true
 		l.at["load"] = time.Now().Add(l.timing.load)
 		l.at["reload"] = time.Now().Add(l.timing.retry)
 	case u.Query().Get("post_logout") != "":
@@ -98,6 +99,9 @@ func (l *life) crashed() {
 
 // event takes one event of the bridge.
 func (l *life) event(payload string) {
+	if l.elsewhere {
+		return // the word of another site
+	}
 	var e bridgeEvent
 	if err := json.Unmarshal([]byte(payload), &e); err != nil {
 		l.log.Error("read an event of the bridge", "err", err)
@@ -184,7 +188,7 @@ func (l *life) state(data json.RawMessage) error {
 		return nil // WhatsApp's modules are not there yet; that says nothing
 	}
 	before := l.page
-	l.page = &p
+	l.page, l.bridgeless = &p, false
 	delete(l.at, "load")
 	l.admitted()
 	if !p.Registered {
@@ -218,6 +222,9 @@ func (l *life) logout(reason string) {
 
 // answer takes the result of a call of the machine's own.
 func (l *life) answer(r result) {
+	if l.elsewhere && r.name != "load" {
+		return // the word of another site
+	}
 	data, _ := r.value.(json.RawMessage)
 	switch r.name {
 	case "load":
@@ -239,6 +246,10 @@ func (l *life) answer(r result) {
 		l.reached(data, r.err)
 	case "look":
 		r.err = l.looked(data, r.err)
+	case "memory":
+		if used, _ := r.value.(int64); r.err == nil {
+			l.measured(used)
+		}
 	case "unsaved":
 		if left, _ := r.value.(int); r.err == nil && left == 0 {
 			l.saved = true
@@ -265,6 +276,19 @@ func (l *life) patience() int {
 	return 2
 }
 
+// withoutBridge answers a document of which a heartbeat says that the bridge is not in it. The bridge comes before a
+// page's own scripts, so it will not come any more: the page is loaded again, and when that does not help, Chromium is
+// started again.
+func (l *life) withoutBridge() {
+	if l.bridgeless {
+		l.over(ending{reason: "the bridge is not in the page, also after it was loaded again", failed: true})
+		return
+	}
+	l.bridgeless = true
+	l.log.Warn("the bridge is not in the page; it is loaded again")
+	l.load()
+}
+
 // pong takes the answer to a heartbeat.
 func (l *life) pong(data json.RawMessage, err error) {
 	if errors.Is(err, context.DeadlineExceeded) {
@@ -275,9 +299,8 @@ func (l *life) pong(data json.RawMessage, err error) {
 		return
 	}
 	l.misses = 0
-	if errors.Is(err, errNoBridge) && l.page != nil {
-		l.log.Warn("the bridge is gone from the page; it is loaded again")
-		l.load()
+	if errors.Is(err, errNoBridge) {
+		l.withoutBridge()
 		return
 	}
 	var beat struct {

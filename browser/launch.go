@@ -1,7 +1,6 @@
 package browser
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -11,7 +10,6 @@ import (
 	"path/filepath"
 	"runtime"
 	"slices"
-	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -38,6 +36,7 @@ type launchOptions struct {
 	Language   string
 	TimeZone   string
 	ExtraArgs  []string
+	OnStart    func(pid int) // called when the process is there, before it answers; nil = nobody
 	OnEvent    func(frame)
 	Log        *slog.Logger
 }
@@ -78,6 +77,9 @@ func launch(ctx context.Context, o launchOptions) (*chromium, error) {
 	if err != nil {
 		p.Close()
 		return nil, fmt.Errorf("start Chromium: %w", err)
+	}
+	if o.OnStart != nil {
+		o.OnStart(c.pid)
 	}
 	c.conn = newConn(p, o.OnEvent, o.Log)
 
@@ -158,23 +160,6 @@ func awaitGroup(pgid int) {
 			return
 		}
 	}
-}
-
-// groupRuns says whether /proc has a process of the group that is not a zombie.
-func groupRuns(pgid int) bool {
-	stats, _ := filepath.Glob("/proc/[0-9]*/stat") // the pattern is fixed and valid
-	for _, path := range stats {
-		stat, err := os.ReadFile(path) //nolint:gosec // of /proc
-		if err != nil {
-			continue // ended meanwhile
-		}
-		// "pid (name) state ppid pgrp …"; the name can hold anything, a bracket too.
-		fields := bytes.Fields(stat[bytes.LastIndexByte(stat, ')')+1:])
-		if len(fields) > 2 && string(fields[2]) == strconv.Itoa(pgid) && fields[0][0] != 'Z' && fields[0][0] != 'X' {
-			return true
-		}
-	}
-	return false
 }
 
 // kill ends Chromium's process group at once and returns when it is gone. What Chromium has not written is lost.

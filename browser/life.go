@@ -15,23 +15,27 @@ type life struct {
 	inbox  *queue[any] // signal or result
 	calls  sync.WaitGroup
 	leave  func() // gives the place among the starting sessions back; nil when given
+	settle func() // says that Chromium has taken its memory; nil when said
 
-	doc    *document
-	seq    int        // of the last event of this document
-	page   *pageState // the last state of this document; nil until there is one
-	caps   map[string]Capability
-	qrSeen bool // this document has shown a linking code
+	doc       *document
+	seq       int        // of the last event of this document
+	page      *pageState // the last state of this document; nil until there is one
+	caps      map[string]Capability
+	elsewhere bool // this document is not WhatsApp's
+	qrSeen    bool // this document has shown a linking code
 
-	unlinked  bool   // this Chromium has seen the page without a link, so a link that appears is fresh
-	saved     bool   // the link is on disk
-	logoutWhy string // the page said that it was logged out
-	loggedOut bool
-	misses    int         // heartbeats in a row without an answer
-	pinged    int         // seq as the page said at the heartbeat before
-	crashes   []time.Time // of the renderer
-	begun     time.Time   // of this document
-	broken    time.Time   // since when there is no connection; zero: there is one
-	takebacks []time.Time // when the page was loaded again because WhatsApp had ended its connection
+	unlinked   bool   // this Chromium has seen the page without a link, so a link that appears is fresh
+	saved      bool   // the link is on disk
+	logoutWhy  string // the page said that it was logged out
+	loggedOut  bool
+	bridgeless bool        // the page was loaded again because it had no bridge, and has told nothing since
+	misses     int         // heartbeats in a row without an answer
+	pinged     int         // seq as the page said at the heartbeat before
+	crashes    []time.Time // of the renderer
+	begun      time.Time   // of this document
+	broken     time.Time   // since when there is no connection; zero: there is one
+	outgrown   int64       // how many bytes Chromium holds, when it has outgrown its budget
+	takebacks  []time.Time // when the page was loaded again because WhatsApp had ended its connection
 
 	busy map[string]bool      // calls of the machine's own that are under way, by name
 	at   map[string]time.Time // deadlines by name; see due
@@ -90,6 +94,9 @@ func (l *life) launch(ctx context.Context) (err error) {
 	if l.leave, err = l.admit(); err != nil {
 		return err
 	}
+	if l.settle, err = l.cfg.Memory.enter(); err != nil {
+		return err
+	}
 	l.set(func(st *Status) { st.State, st.Reason = StateStarting, l.why("starting Chromium") })
 	l.engine, err = l.open(ctx, func(s signal) { l.inbox.put(s) })
 	return err
@@ -100,6 +107,10 @@ func (l *life) admitted() {
 	if l.leave != nil {
 		l.leave()
 		l.leave = nil
+	}
+	if l.settle != nil {
+		l.settle()
+		l.settle = nil
 	}
 }
 
@@ -136,6 +147,7 @@ func (l *life) begin() {
 	l.doc = &document{engine: l.engine, ctx: ctx, end: end, tell: l.inbox.put}
 	l.setDocument(l.doc, errLost)
 	l.seq, l.page, l.caps, l.qrSeen, l.misses, l.pinged = 0, nil, nil, false, 0, 0
+	l.elsewhere = false
 	l.begun, l.broken = time.Now(), time.Time{}
 	l.setQR(QR{})
 	clear(l.busy)
@@ -192,6 +204,9 @@ func (l *life) due() {
 		l.log.Warn("the page does not look for a connection by itself; it is loaded again")
 		l.takebacks = append(l.takebacks, now)
 		l.load()
+	}
+	if past("memory") {
+		l.do("memory", l.timing.heartbeat, func(ctx context.Context) (any, error) { return l.engine.memory(ctx) })
 	}
 	if past("ack") {
 		l.stillUnacked()

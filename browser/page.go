@@ -303,6 +303,9 @@ func (t *tab) baseline(ctx context.Context) error {
 	return t.saves.start(ctx, t.on(ctx, t.session()))
 }
 
+// memory returns how many bytes Chromium's processes hold.
+func (t *tab) memory(context.Context) (int64, error) { return groupMemory(t.pid) }
+
 // unsaved returns how much of the page's storage since baseline is not in the profile's files yet.
 func (t *tab) unsaved(ctx context.Context) (int, error) {
 	return t.saves.missing(ctx, t.on(ctx, t.session()))

@@ -13,8 +13,9 @@ import (
 
 // The files that kurir keeps beside Chromium's in a profile folder.
 const (
-	lockFile   = "kurir.lock" // flock, held from Start to Stop; its text is the holder's process id
-	tempFolder = "kurir.tmp"  // Chromium's TMPDIR
+	lockFile   = "kurir.lock"     // flock, held from Start to Stop; its text is the holder's process id
+	tempFolder = "kurir.tmp"      // Chromium's TMPDIR
+	birthFile  = "kurir.chromium" // which Chromium was started here last; see birth
 )
 
 // profile is a profile folder that this process owns: nobody else starts a Chromium on it.
@@ -24,8 +25,8 @@ type profile struct {
 	log  *slog.Logger
 }
 
-// openProfile makes the folder when it is missing, takes its lock and removes what a Chromium that is gone has
-// left. It fails at once when another process holds the lock. The kernel frees the lock when its holder dies, so
+// openProfile makes the folder when it is missing, takes its lock, ends a Chromium that an earlier kurir has left on it
+// and removes what one that is gone has left. It fails at once when another process holds the lock. The kernel frees the lock when its holder dies, so
 // a stale one does not exist.
 func openProfile(dir string, log *slog.Logger) (*profile, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
@@ -43,7 +44,11 @@ func openProfile(dir string, log *slog.Logger) (*profile, error) {
 		p.release()
 		return nil, err
 	}
-	// Under the lock no Chromium of this folder is alive, so its own locks (links that name a host and a process
+	if err := endOrphan(dir, log); err != nil {
+		p.release()
+		return nil, err
+	}
+	// Now, under the lock, no Chromium of this folder is alive, so its own locks (links that name a host and a process
 	// id, wrong after a container's restart) bind nobody.
 	stale, _ := filepath.Glob(filepath.Join(dir, "Singleton*")) // the pattern is fixed and valid
 	for _, path := range append(stale, filepath.Join(dir, tempFolder)) {

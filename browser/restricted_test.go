@@ -36,6 +36,28 @@ func TestRestricted(t *testing.T) {
 	})
 }
 
+// TestTerm: a clock that was set back must not make a restriction last for a year, nor a machine that has slept add its
+// sleep.
+func TestTerm(t *testing.T) {
+	t.Parallel()
+	now := time.Now()
+	for name, c := range map[string]struct {
+		term term
+		over bool
+	}{
+		"as it should be": {termUntil(now.Add(time.Minute), now), false},
+		"just over":       {termUntil(now, now), true},
+		"none":            {termUntil(time.Time{}, now), true},
+		"clock set back":  {term{wall: now.Add(24 * 365 * time.Hour).Round(0), steady: now.Add(-time.Second)}, true},
+		"machine slept":   {term{wall: now.Add(-time.Second).Round(0), steady: now.Add(time.Hour)}, true},
+		"clock set ahead": {term{wall: now.Add(-time.Hour).Round(0), steady: now.Add(time.Minute)}, true},
+	} {
+		if got := c.term.over(now); got != c.over {
+			t.Errorf("%s: over %v", name, got)
+		}
+	}
+}
+
 // TestRestrictionIsKept: a session that is told of a restriction obeys it from the first message on, says so in every
 // state, and is told that it is over when the account is unlinked.
 func TestRestrictionIsKept(t *testing.T) {

@@ -12,7 +12,10 @@ type run struct {
 	*Session
 	profile *profile // nil until its lock was taken
 	events  *queue[Event]
-	overdue overdue // the owner's
+
+	// The owner's, over the lives of several Chromiums.
+	overdue  overdue
+	recycled time.Time // when Chromium was restarted for its memory last
 
 	stop    chan struct{}   // closed by Stop
 	stopBy  context.Context //nolint:containedctx // set before stop is closed: the limit for an orderly end

@@ -19,8 +19,6 @@ const (
 	sendRate = 256 << 10 // bytes per second
 	// bridgeLead is how much sooner the bridge gives up than we do: it can say why.
 	bridgeLead = time.Second
-	// restriction is how long a restriction is taken to last when WhatsApp does not say.
-	restriction = 15 * time.Minute
 )
 
 // request is one call into the page on behalf of somebody else.
@@ -41,11 +39,15 @@ type request struct {
 func (s *Session) call(ctx context.Context, r request) (json.RawMessage, error) {
 	s.mu.Lock()
 	state, reason, doc := s.status.State, s.status.Reason, s.doc
-	fit := slices.Contains(r.in, state) || r.in == nil && s.status.CanSend
+	fit := doc != nil && (slices.Contains(r.in, state) || r.in == nil && s.status.CanSend)
+	if fit {
+		doc.active++
+	}
 	s.mu.Unlock()
-	if doc == nil || !fit {
+	if !fit {
 		return nil, notReady(state, reason)
 	}
+	defer s.ended(doc)
 	ctx, cancel := context.WithTimeout(ctx, r.limit)
 	defer cancel()
 	defer context.AfterFunc(doc.ctx, cancel)() //nolint:contextcheck // the call ends with the document, too
@@ -71,6 +73,18 @@ func (s *Session) call(ctx context.Context, r request) (json.RawMessage, error) 
 		return nil, bridgeProblem(answer.Error)
 	}
 	return nil, r.failure(ctx, doc, err)
+}
+
+// ended takes note that a call into doc is over.
+func (s *Session) ended(doc *document) {
+	s.mu.Lock()
+	doc.active--
+	doc.quietSince = time.Now()
+	last := doc.retiring && doc.active == 0
+	s.mu.Unlock()
+	if last {
+		doc.tell(wake{})
+	}
 }
 
 // failure names the error of a call that brought no answer.
@@ -110,42 +124,6 @@ func bridgeProblem(e *rawError) error {
 		p.Until = time.Unix(e.Until, 0)
 	}
 	return p
-}
-
-// restrict takes note that WhatsApp restricts the account.
-func (s *Session) restrict(p *problem.Error) {
-	if !p.Until.After(time.Now()) {
-		p.Until = time.Now().Add(restriction)
-	}
-	s.mu.Lock()
-	doc := s.doc
-	s.restricted = lasting(p.Until)
-	s.mu.Unlock()
-	if doc != nil {
-		doc.tell(wake{})
-	}
-}
-
-// lasting is a wall-clock time as one that the machine's clock does not move any more: it ends after as long as it is
-// from now, whatever the clock is set to meanwhile.
-func lasting(t time.Time) time.Time {
-	if t.IsZero() {
-		return t
-	}
-	now := time.Now()
-	return now.Add(t.Sub(now))
-}
-
-func (s *Session) forgetRestriction() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.restricted = time.Time{}
-}
-
-func (s *Session) restrictedUntil() time.Time {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.restricted
 }
 
 // decode makes a request and reads its value.
@@ -192,7 +170,7 @@ func (s *Session) Send(ctx context.Context, m Outgoing) (Sent, error) {
 		AckMS     int64 `json:"ack_ms"`
 		KnownOnly bool  `json:"known_only"`
 		TypingMS  int64 `json:"typing_ms,omitempty"`
-	}{m, max(r.limit-bridgeLead, r.limit/2).Milliseconds(), s.timing.ack.Milliseconds(), time.Now().Before(s.restrictedUntil()), m.Typing.Milliseconds()}
+	}{m, max(r.limit-bridgeLead, r.limit/2).Milliseconds(), s.timing.ack.Milliseconds(), !s.restrictedUntil().IsZero(), m.Typing.Milliseconds()}
 	sent, err := decode[Sent](ctx, s, r)
 	var p *problem.Error
 	if errors.As(err, &p) && p.Code == problem.Restricted {

@@ -33,6 +33,9 @@ type timing struct {
 	grace      time.Duration // how long a session may be without a connection and still be WORKING
 	settle     time.Duration // how long after a start it may be without one and still be SYNCING
 	probe      time.Duration // of one probe, which waits for wa-js
+	memory     time.Duration // between two looks at Chromium's memory
+	quiet      time.Duration // without a call before that is done
+	recycle    time.Duration // a Chromium that has outgrown its budget is restarted for that once within
 	retry      time.Duration // between two attempts at something that failed inside the page
 	save       time.Duration // between two looks whether the link is on disk
 	saveLimit  time.Duration // then Chromium is closed and started again: what it closes, it writes
@@ -47,7 +50,7 @@ func defaultTiming() timing {
 	return timing{
 		send: 60 * time.Second, ack: 30 * time.Second, reach: 6 * time.Second, takeback: 10 * time.Second,
 		heartbeat: 10 * time.Second, load: 90 * time.Second, grace: 4 * time.Second, settle: 20 * time.Second,
-		probe: 15 * time.Second, retry: 2 * time.Second, save: 100 * time.Millisecond, saveLimit: 20 * time.Second, crashes: 10 * time.Minute,
+		probe: 15 * time.Second, memory: 30 * time.Second, quiet: 2 * time.Second, recycle: 10 * time.Minute, retry: 2 * time.Second, save: 100 * time.Millisecond, saveLimit: 20 * time.Second, crashes: 10 * time.Minute,
 		logout: 10 * time.Second, stable: 30 * time.Second, backoffMin: time.Second, backoffMax: time.Minute,
 	}
 }
@@ -69,7 +72,7 @@ type Session struct {
 	doc    *document // where calls go; nil when there is nowhere
 	run    *run      // nil while stopped
 
-	restricted time.Time // WhatsApp restricts the account until then
+	restricted term // of WhatsApp's restriction of the account
 }
 
 // document is one loaded document: calls into it end with its ctx.
@@ -78,6 +81,11 @@ type document struct {
 	ctx    context.Context //nolint:containedctx // it is the document's life
 	end    context.CancelCauseFunc
 	tell   func(any) // puts a message into the inbox of the document's life
+
+	// Guarded by Session.mu:
+	active     int       // calls under way in it
+	quietSince time.Time // the end of the last of them
+	retiring   bool      // that end is waited for
 }
 
 // New returns a stopped session. It touches nothing: no file, no process.
@@ -87,7 +95,7 @@ func New(cfg Config) *Session {
 	}
 	s := &Session{
 		cfg: cfg, log: cfg.Log, timing: cfg.Limits.over(defaultTiming()), turn: make(chan struct{}, 1),
-		status: Status{State: StateStopped, Since: time.Now()}, restricted: lasting(cfg.RestrictedUntil),
+		status: Status{State: StateStopped, Since: time.Now()}, restricted: termUntil(cfg.RestrictedUntil, time.Now()),
 	}
 	s.open = s.openTab
 	return s
@@ -217,7 +225,11 @@ func (s *Session) start(ctx context.Context) error {
 	s.mu.Lock()
 	s.run = r
 	s.mu.Unlock()
-	r.set(func(st *Status) { *st = Status{State: StateStarting, Reason: "starting Chromium"} })
+	first := Status{State: StateStarting, Reason: "starting Chromium"}
+	if err := s.cfg.Memory.look(); err != nil {
+		first = Status{State: StateFailed, Reason: err.Error()} // so that who starts it is told at once; the run tries again
+	}
+	r.set(func(st *Status) { *st = first })
 	go r.deliver()
 	go r.loop() //nolint:contextcheck // the session outlives the request that started it
 	return nil
@@ -247,7 +259,7 @@ func (r *run) set(change func(*Status)) {
 	change(&r.status)
 	r.status.Since = before.Since
 	r.status.RestrictedUntil = nil
-	if until := r.restricted; time.Now().Before(until) {
+	if until := r.restrictedLocked(); !until.IsZero() {
 		r.status.RestrictedUntil = &until
 	}
 	if reflect.DeepEqual(before, r.status) {

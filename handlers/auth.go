@@ -27,6 +27,19 @@ func (t tenant) region(otherwise string) string {
 	return otherwise
 }
 
+// zone is the time zone of an instance's times; UTC when it has none.
+func (s *server) zone(t tenant) *time.Location {
+	if z, ok := s.zones.Load(t.instance.TimeZone); ok {
+		return z.(*time.Location) // nothing else is in it
+	}
+	z, err := time.LoadLocation(t.instance.TimeZone)
+	if err != nil { // it was checked when the instance was made
+		z = time.UTC
+	}
+	s.zones.Store(t.instance.TimeZone, z) // as many as there are zones
+	return z
+}
+
 // keyTTL is how long a key is believed without asking the database: also how long a revoked key can still read.
 const keyTTL = 5 * time.Second
 
@@ -131,6 +144,19 @@ func bearer(header string, bare bool) string {
 		return scheme
 	}
 	return ""
+}
+
+// caller finds out who calls an address that is open to the operator, for everything, and to programs, for what is
+// theirs: with the admin token the tenant is empty.
+func (s *server) caller(c *call, form *intake.Form) (t tenant, admin bool, err error) {
+	if token := bearer(c.GetHeader("Authorization"), false); token != "" && s.CheckAdmin(token) {
+		c.line.Actor = "admin"
+		return tenant{}, true, nil
+	}
+	if t, err = s.tenant(c, form); problem.CodeOf(err) == problem.Unauthorized && err != nil {
+		c.Header("WWW-Authenticate", "Bearer")
+	}
+	return t, false, err
 }
 
 // requireAdmin lets the operator through and nobody else.

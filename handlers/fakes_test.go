@@ -15,6 +15,7 @@ import (
 	"kurir/browser"
 	"kurir/fetch"
 	"kurir/models"
+	"kurir/outbox"
 	"kurir/problem"
 )
 
@@ -25,112 +26,6 @@ const (
 	otherKey   = "kurir_test_of_another_instance"
 	adminToken = "admin-token-of-the-tests"
 )
-
-// fakeDB keeps what models.DB would keep, in memory.
-type fakeDB struct {
-	mu       sync.Mutex
-	keys     map[string]models.APIKey
-	messages []models.Message
-	lines    []models.AuditEntry
-	lookups  int   // of keys
-	err      error // of every write
-}
-
-func (d *fakeDB) Enqueue(_ context.Context, m models.Message, a models.AuditEntry) (models.Message, bool, error) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if d.err != nil {
-		return models.Message{}, false, d.err
-	}
-	for _, old := range d.messages {
-		if m.IdempotencyKey != nil && old.IdempotencyKey != nil && *old.IdempotencyKey == *m.IdempotencyKey {
-			if old.ContentHash != m.ContentHash {
-				return models.Message{}, false, problem.New(problem.IdempotencyConflict, old.ID)
-			}
-			a.Code, a.Target = "REPEATED", old.ID
-			d.lines = append(d.lines, a)
-			return old, true, nil
-		}
-	}
-	m.ID, m.WAID, m.State = models.NewMessageID(), models.NewWAID(), models.MessageQueued
-	m.CreatedAt = time.Date(2026, 11, 23, 1, 2, 3, 0, time.UTC)
-	d.messages = append(d.messages, m)
-	a.Target = m.ID
-	d.lines = append(d.lines, a)
-	return m, false, nil
-}
-
-func (d *fakeDB) MessageByID(_ context.Context, id string) (models.Message, error) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	for _, m := range d.messages {
-		if m.ID == id {
-			return m, nil
-		}
-	}
-	return models.Message{}, problem.New(problem.NotFound, "message "+id)
-}
-
-func (d *fakeDB) Message(ctx context.Context, instanceID, id string) (models.Message, error) {
-	m, err := d.MessageByID(ctx, id)
-	if err == nil && m.InstanceID != instanceID {
-		return models.Message{}, problem.New(problem.NotFound, "message "+id)
-	}
-	return m, err
-}
-
-func (d *fakeDB) KeyByPlain(_ context.Context, plain string) (models.APIKey, error) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	d.lookups++
-	if k, ok := d.keys[plain]; ok {
-		return k, nil
-	}
-	return models.APIKey{}, problem.New(problem.Unauthorized, "")
-}
-
-func (d *fakeDB) AppendAudit(_ context.Context, a models.AuditEntry) error {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if d.err != nil {
-		return d.err
-	}
-	d.lines = append(d.lines, a)
-	return nil
-}
-
-func (d *fakeDB) Audit(_ context.Context, instanceID string, after int64, limit int) ([]models.AuditEntry, error) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	var out []models.AuditEntry
-	for i, l := range d.lines {
-		if l.ID = int64(i + 1); l.ID > after && len(out) < limit && (instanceID == "" || l.InstanceID == instanceID) {
-			out = append(out, l)
-		}
-	}
-	return out, nil
-}
-
-func (d *fakeDB) last(t *testing.T) models.Message {
-	t.Helper()
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if len(d.messages) == 0 {
-		t.Fatal("nothing was accepted")
-	}
-	return d.messages[len(d.messages)-1]
-}
-
-// actions lists the audit log as action:code.
-func (d *fakeDB) actions() []string {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	var out []string
-	for _, l := range d.lines {
-		out = append(out, l.Action+":"+l.Code)
-	}
-	return out
-}
 
 // fakeInstances is a set of instances whose states the test sets.
 type fakeInstances struct {
@@ -189,6 +84,26 @@ func (f *fakeInstances) Restart(_ context.Context, id string) error { return f.d
 func (f *fakeInstances) Logout(_ context.Context, id string) error  { return f.do("logout", id) }
 func (f *fakeInstances) Delete(_ context.Context, id string) error  { return f.do("delete", id) }
 
+func (f *fakeInstances) Update(_ context.Context, id string, change UpdateInstance) (models.Instance, error) {
+	if err := f.do("update", id); err != nil {
+		return models.Instance{}, err
+	}
+	for i := range f.all {
+		in := &f.all[i]
+		if in.ID != id {
+			continue
+		}
+		if change.Name != nil {
+			in.Name = *change.Name
+		}
+		if change.Pacing != nil {
+			in.Pacing = *change.Pacing
+		}
+		return *in, nil
+	}
+	return models.Instance{}, nil
+}
+
 func (f *fakeInstances) Status(id string) browser.Status {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -237,15 +152,38 @@ func (r *fakeReader) Contacts(context.Context) ([]browser.Contact, error) { retu
 type fakeOutbox struct {
 	db     *fakeDB
 	mu     sync.Mutex
-	woken  []string
+	woken  []string // instances of what was accepted
+	ended  []string // files of what was cancelled
+	place  outbox.Place
+	pace   *outbox.PaceState     // of inst_1
 	settle func(*models.Message) // nil: nothing happens until the caller's time ends
 	waited time.Duration
 }
 
-func (o *fakeOutbox) Wake(id string) {
+func (o *fakeOutbox) Accepted(_ context.Context, m models.Message) outbox.Place {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	o.woken = append(o.woken, id)
+	o.woken = append(o.woken, m.InstanceID)
+	return o.place
+}
+
+func (o *fakeOutbox) AcceptedAll(ctx context.Context, list []models.Message) {
+	for _, m := range list {
+		o.Accepted(ctx, m)
+	}
+}
+
+func (o *fakeOutbox) Ended(m models.Message, file string) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.ended = append(o.ended, m.ID+":"+file)
+}
+
+func (o *fakeOutbox) PaceState(id string) (outbox.PaceState, bool) {
+	if o.pace == nil || id != "inst_1" {
+		return outbox.PaceState{}, false
+	}
+	return *o.pace, true
 }
 
 func (o *fakeOutbox) Wait(ctx context.Context, id string) (models.Message, error) {
@@ -277,7 +215,7 @@ func newWorld(t testing.TB, change ...func(*world)) *world {
 			goodKey: {ID: "key_1", InstanceID: "inst_1"}, otherKey: {ID: "key_2", InstanceID: "inst_2"},
 		}},
 		instances: &fakeInstances{
-			all: []models.Instance{{ID: "inst_1", Name: "toko", Region: "ID"}, {ID: "inst_2", Name: "us", Region: "US", Phone: "12025550123"}},
+			all: []models.Instance{{ID: "inst_1", Name: "toko", Region: "ID", TimeZone: "Asia/Jakarta"}, {ID: "inst_2", Name: "us", Region: "US", Phone: "12025550123"}},
 			status: map[string]browser.Status{
 				"inst_1": {State: browser.StateWorking, Phone: "6281100001234", Pushname: "Toko", WAVersion: "2.3000.1"},
 			},

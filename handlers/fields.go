@@ -19,12 +19,22 @@ const (
 	maxLimit     = 10000
 	maxWait      = 50 * time.Second // callers in PHP give up after 60 s
 	maxKeyLen    = 200              // of an idempotency key
+	maxBulk      = 4 << 20          // bytes of a body with several messages
+	maxItems     = 1000             // messages in one request
 )
 
 // fields reads the body of a call without a file.
 func (c *call) fields() (intake.Form, error) {
 	defer c.readWithin(readTimeout)()
 	return intake.Read(c.Request.Body, intake.Options{ContentType: c.GetHeader("Content-Type"), MaxText: maxText})
+}
+
+// bulkFields reads the body of a call that may hold several messages.
+func (c *call) bulkFields() (intake.Form, error) {
+	defer c.readWithin(readTimeout)()
+	return intake.Read(c.Request.Body, intake.Options{
+		ContentType: c.GetHeader("Content-Type"), MaxText: maxText, MaxBulk: maxBulk, MaxItems: maxItems,
+	})
 }
 
 // readWithin bounds how long the body may take. The returned function lifts the bound: while an answer is waited

@@ -54,7 +54,14 @@ func (s *server) sendFile(c *call) (reply, error) {
 }
 
 func (s *server) acceptFile(c *call, form *intake.Form, f received) (reply, error) {
-	p, err := s.parcel(c, form)
+	t, err := s.tenant(c, form)
+	if err != nil {
+		return reply{}, err
+	}
+	if form.Get(intake.Phone).Kind == intake.Other || form.Get(intake.Messages).Kind == intake.Other {
+		return reply{}, problem.New(problem.BulkInvalid, "a file that is uploaded goes to one number; /wa/sendfileurl takes several")
+	}
+	p, err := s.parcel(c, t, form)
 	if err != nil {
 		return reply{}, err
 	}
@@ -74,7 +81,7 @@ func (s *server) acceptFile(c *call, form *intake.Form, f received) (reply, erro
 	p.FilePath, p.FileSize = filepath.Base(f.path), f.size
 	p.MimeType = mimeType(f.head, p.FileName)
 	p.Kind = string(kindOf(p.MimeType))
-	p.ContentHash = contentHash(p.Message, f.hash)
+	p.hash(f.hash)
 	if err := syncDir(s.FilesDir); err != nil {
 		return reply{}, err
 	}

@@ -9,11 +9,13 @@ import (
 	"context"
 	"log/slog"
 	"net/http"
+	"sync"
 	"time"
 
 	"kurir/browser"
 	"kurir/fetch"
 	"kurir/models"
+	"kurir/outbox"
 )
 
 // Instances is what the handlers need of the set of instances. An id that does not exist is NOT_FOUND.
@@ -28,6 +30,8 @@ type Instances interface {
 	Restart(ctx context.Context, id string) error
 	Logout(ctx context.Context, id string) error
 	Delete(ctx context.Context, id string) error
+	// Update changes what is not nil and returns the instance as it is then. A pace holds from now on.
+	Update(ctx context.Context, id string, change UpdateInstance) (models.Instance, error)
 	// Status takes no page call. An instance that does not run is STOPPED.
 	Status(id string) browser.Status
 	QR(id string) (browser.QR, bool)
@@ -53,10 +57,21 @@ type CreateInstance struct {
 	TimeZone string // IANA name
 }
 
+// UpdateInstance says what to change about an instance.
+type UpdateInstance struct {
+	Name   *string
+	Pacing *models.Pacing // without Set: the defaults
+}
+
 // Outbox is what the handlers need of the send queue.
 type Outbox interface {
-	// Wake tells the queue of an instance that a message was added.
-	Wake(instanceID string)
+	// Accepted tells the queue of a message that was added, and says where it stands there.
+	Accepted(ctx context.Context, m models.Message) outbox.Place
+	AcceptedAll(ctx context.Context, list []models.Message)
+	// Ended tells the queue that a waiting message was cancelled, and which file it has let go of.
+	Ended(m models.Message, file string)
+	// PaceState says where an instance that runs stands with its pace.
+	PaceState(instanceID string) (outbox.PaceState, bool)
 	// Wait returns the message when it has left or has failed, or an error when ctx or the queue ends before.
 	Wait(ctx context.Context, messageID string) (models.Message, error)
 }
@@ -65,6 +80,14 @@ type Outbox interface {
 type DB interface {
 	// Enqueue stores the message and the audit line, both or neither. See models.DB.
 	Enqueue(ctx context.Context, m models.Message, audit models.AuditEntry) (row models.Message, repeated bool, err error)
+	EnqueueAll(ctx context.Context, list []models.Message, audit models.AuditEntry) (rows []models.Message, repeated bool, err error)
+	// Repeat and RepeatAll find the first answer of an idempotency key.
+	Repeat(ctx context.Context, m models.Message, audit models.AuditEntry) (row models.Message, found bool, err error)
+	RepeatAll(ctx context.Context, list []models.Message, audit models.AuditEntry) (rows []models.Message, found bool, err error)
+	// Cancel and Resend change a message of that instance (empty: of any) and store the audit line.
+	Cancel(ctx context.Context, instanceID, id string, audit models.AuditEntry) (m models.Message, file string, err error)
+	Resend(ctx context.Context, instanceID, id string, audit models.AuditEntry) (models.Message, error)
+	Messages(ctx context.Context, f models.MessageFilter) ([]models.Message, error)
 	// Message returns a message of that instance.
 	Message(ctx context.Context, instanceID, id string) (models.Message, error)
 	MessageByID(ctx context.Context, id string) (models.Message, error)
@@ -105,6 +128,8 @@ type server struct {
 	Deps
 	keys    keyCache
 	unknown chan struct{} // slots for uploads whose sender is not known yet
+	zones   sync.Map      // *time.Location by name
+	pacing  sync.Mutex    // held from reading an instance's pace to storing the changed one
 
 	streamPatience time.Duration // how long a reader of the event stream may take for one write
 }

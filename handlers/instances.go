@@ -32,13 +32,14 @@ type instanceView struct {
 	TimeZone  string    `json:"time_zone"`
 	CreatedAt time.Time `json:"created_at"`
 	browser.Status
-	Key string `json:"key,omitempty"` // only in the answer that makes it
+	Pacing pacingView `json:"pacing"`
+	Key    string     `json:"key,omitempty"` // only in the answer that makes it
 }
 
 func (s *server) view(in models.Instance) instanceView {
 	v := instanceView{
 		ID: in.ID, Name: in.Name, Sandbox: in.Sandbox, Region: in.Region, Language: in.Language, TimeZone: in.TimeZone,
-		CreatedAt: in.CreatedAt, Status: s.Instances.Status(in.ID),
+		CreatedAt: in.CreatedAt, Status: s.Instances.Status(in.ID), Pacing: s.viewPacing(in),
 	}
 	if v.Phone == "" { // not running: the number it was last linked with
 		v.Phone, v.LID, v.Pushname = in.Phone, in.LID, in.Pushname

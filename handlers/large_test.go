@@ -17,6 +17,7 @@ import (
 	"testing"
 
 	"kurir/models"
+	"kurir/outbox"
 	"kurir/problem"
 )
 
@@ -222,7 +223,10 @@ func BenchmarkAccept(b *testing.B) {
 // sleepingOutbox never sends.
 type sleepingOutbox struct{}
 
-func (sleepingOutbox) Wake(string) {}
+func (sleepingOutbox) Accepted(context.Context, models.Message) outbox.Place { return outbox.Place{} }
+func (sleepingOutbox) AcceptedAll(context.Context, []models.Message)         {}
+func (sleepingOutbox) Ended(models.Message, string)                          {}
+func (sleepingOutbox) PaceState(string) (outbox.PaceState, bool)             { return outbox.PaceState{}, false }
 func (sleepingOutbox) Wait(context.Context, string) (models.Message, error) {
 	return models.Message{}, context.DeadlineExceeded
 }

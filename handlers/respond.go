@@ -14,10 +14,11 @@ import (
 
 // The codes of success.
 const (
-	codeOK      = "OK"
-	codeCreated = "CREATED"
-	codeQueued  = "QUEUED"
-	codeSent    = "SENT"
+	codeOK        = "OK"
+	codeCreated   = "CREATED"
+	codeQueued    = "QUEUED"
+	codeScheduled = "SCHEDULED"
+	codeSent      = "SENT"
 )
 
 // okText is the sentence that goes with a code of success.
@@ -27,6 +28,10 @@ func okText(code string, indonesian bool) string {
 		return "Pesan masuk antrean dan akan dikirim."
 	case code == codeQueued:
 		return "The message is in the queue and will be sent."
+	case code == codeScheduled && indonesian:
+		return "Pesan disimpan dan akan dikirim pada waktunya."
+	case code == codeScheduled:
+		return "The message is kept and will be sent at its time."
 	case code == codeSent && indonesian:
 		return "Pesan sudah diterima WhatsApp."
 	case code == codeSent:
@@ -99,19 +104,25 @@ func (s *server) explain(c *call, err error, indonesian bool) (int, envelope) {
 		level = slog.LevelWarn
 	}
 	s.Log.Log(c.ctx(), level, "call refused", "request", c.request, "path", c.FullPath(), "instance", c.line.InstanceID, "code", code, "err", err)
-	e := envelope{Code: string(code), Message: entry.EN, RequestID: c.request}
-	if indonesian {
-		e.Message = entry.ID
-	}
-	var p *problem.Error
-	if errors.As(err, &p) && p.Code == code && p.Detail != "" {
-		e.Message += " (" + p.Detail + ")"
-	}
+	e := envelope{Code: string(code), Message: sentence(code, err, indonesian), RequestID: c.request}
 	var f failure
 	if errors.As(err, &f) {
 		e.ID, e.Data = f.id, f.data
 	}
 	return entry.Status, e
+}
+
+// sentence is what the catalogue says about an error, with the case at hand.
+func sentence(code problem.Code, err error, indonesian bool) string {
+	text := problem.Lookup(code).EN
+	if indonesian {
+		text = problem.Lookup(code).ID
+	}
+	var p *problem.Error
+	if errors.As(err, &p) && p.Code == code && p.Detail != "" {
+		text += " (" + p.Detail + ")"
+	}
+	return text
 }
 
 func encode(e envelope) ([]byte, error) {

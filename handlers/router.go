@@ -26,6 +26,7 @@ func (s *server) router() http.Handler {
 	wa.POST("/send", s.handle("wa.send", s.send))
 	wa.POST("/sendfile", s.handle("wa.sendfile", s.sendFile))
 	wa.POST("/sendfileurl", s.handle("wa.sendfileurl", s.sendFileURL))
+	wa.POST("/cancel", s.handle("wa.cancel", s.waCancel))
 	wa.POST("/status", s.handle("", s.messageStatus))
 	wa.POST("/chats", s.handle("wa.chats", s.chats))
 	wa.POST("/messages", s.handle("wa.messages", s.messages))
@@ -36,6 +37,7 @@ func (s *server) router() http.Handler {
 	v1.POST("/instances", s.handle("instance.create", s.createInstance))
 	v1.GET("/instances", s.handle("", s.listInstances))
 	v1.GET("/instances/:id", s.handle("", s.getInstance))
+	v1.PATCH("/instances/:id", s.handle("instance.update", s.updateInstance))
 	v1.DELETE("/instances/:id", s.handle("instance.delete", s.deleteInstance))
 	v1.POST("/instances/:id/start", s.handle("instance.start", s.control(s.Instances.Start)))
 	v1.POST("/instances/:id/stop", s.handle("instance.stop", s.control(s.Instances.Stop)))
@@ -43,7 +45,6 @@ func (s *server) router() http.Handler {
 	v1.POST("/instances/:id/logout", s.handle("instance.logout", s.control(s.Instances.Logout)))
 	v1.GET("/instances/:id/qr", s.handle("", s.qr))
 	v1.POST("/instances/:id/pairing-code", s.handle("instance.pairing_code", s.pairingCode))
-	v1.GET("/messages/:id", s.handle("", s.getMessage))
 	v1.GET("/audit", s.handle("", s.audit))
 	v1.GET("/stats", s.handle("", s.stats))
 
@@ -60,6 +61,14 @@ func (s *server) router() http.Handler {
 	v1.POST("/webhooks/:id/replay", s.handle("webhook.replay", s.replayEvents))
 	v1.GET("/webhooks/:id/deliveries", s.handle("", s.listDeliveries))
 	v1.POST("/webhooks/:id/deliveries/:delivery/retry", s.handle("webhook.retry", s.retryDelivery))
+
+	// For both: with a key, what is its instance's.
+	msg := r.Group("/v1/messages")
+	msg.POST("", s.handle("message.send", s.sendMessage))
+	msg.GET("", s.handle("", s.listMessages))
+	msg.GET("/:id", s.handle("", s.getMessage))
+	msg.POST("/:id/cancel", s.handle("message.cancel", s.cancelMessage))
+	msg.POST("/:id/resend", s.handle("message.resend", s.resendMessage))
 
 	r.NoMethod(s.handle("", fail(problem.MethodNotAllowed)))
 	r.NoRoute(s.otherPath)

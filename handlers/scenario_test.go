@@ -1,10 +1,12 @@
 package handlers
 
 import (
+	"encoding/json"
 	"io"
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"strconv"
 	"strings"
 	"testing"
 )
@@ -81,6 +83,17 @@ func (w *world) wantNoFiles(t *testing.T) {
 	for _, e := range entries {
 		t.Errorf("file left behind: %s", e.Name())
 	}
+}
+
+func itoa(n int64) string { return strconv.FormatInt(n, 10) }
+
+// bodyOf is the JSON of a body.
+func bodyOf(fields map[string]any) string {
+	b, err := json.Marshal(fields)
+	if err != nil {
+		panic(err)
+	}
+	return string(b)
 }
 
 func asJSON() map[string]string { return map[string]string{"Content-Type": "application/json"} }

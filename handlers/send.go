@@ -13,6 +13,7 @@ import (
 	"kurir/browser"
 	"kurir/handlers/intake"
 	"kurir/models"
+	"kurir/outbox"
 	"kurir/phone"
 	"kurir/problem"
 )
@@ -20,25 +21,41 @@ import (
 // maxRunes is the longest text that WhatsApp takes.
 const maxRunes = 65536
 
-// send is POST /wa/send: a text.
+// send is POST /wa/send: a text, or several.
 func (s *server) send(c *call) (reply, error) {
-	form, err := c.fields()
+	form, err := c.bulkFields()
 	if err != nil {
 		return reply{}, err
 	}
-	p, err := s.parcel(c, &form)
+	t, err := s.tenant(c, &form)
 	if err != nil {
 		return reply{}, err
 	}
+	return s.sendText(c, t, &form)
+}
+
+func (s *server) sendText(c *call, t tenant, form *intake.Form) (reply, error) {
+	if isBulk(form) {
+		return s.sendAll(c, t, form, textContent)
+	}
+	p, err := s.parcel(c, t, form)
+	if err != nil {
+		return reply{}, err
+	}
+	if err := textContent(&p, form); err != nil {
+		return reply{}, err
+	}
+	return s.accept(c, p)
+}
+
+// textContent fills a parcel with a text.
+func textContent(p *parcel, form *intake.Form) error {
 	p.Kind, p.Body = string(browser.KindText), form.Text(intake.Body)
 	if strings.TrimSpace(p.Body) == "" {
-		return reply{}, problem.New(problem.BodyRequired, "")
+		return problem.New(problem.BodyRequired, "")
 	}
-	if err := checkText(p.Body); err != nil {
-		return reply{}, err
-	}
-	p.ContentHash = contentHash(p.Message, "")
-	return s.accept(c, p)
+	p.hash("")
+	return checkText(p.Body)
 }
 
 func checkText(text string) error {
@@ -48,18 +65,32 @@ func checkText(text string) error {
 	return nil
 }
 
-// parcel is a message on its way to the outbox, with how long its sender wants to wait for the outcome.
+// parcel is a message on its way to the outbox, with what its sender wants besides.
 type parcel struct {
 	models.Message
-	wait time.Duration
+	timing timing
+	url    string        // of its file, which is still to be fetched
+	wait   time.Duration // for the outcome
 }
 
-// parcel checks what every send has in common: whose it is, for whom, and how.
-func (s *server) parcel(c *call, form *intake.Form) (p parcel, err error) {
-	t, err := s.tenant(c, form)
+// parcel checks what every single send has in common: for whom it is, and how it goes.
+func (s *server) parcel(c *call, t tenant, form *intake.Form) (p parcel, err error) {
+	p, err = s.addressed(t, form)
+	if p.Chat != "" {
+		c.line.Target = p.Chat // of a send that is refused; one that is accepted has its message's id there
+	}
 	if err != nil {
 		return p, err
 	}
+	if p.IdempotencyKey, err = c.idempotencyKey(form); err != nil {
+		return p, err
+	}
+	p.wait, err = wait(form)
+	return p, err
+}
+
+// addressed reads what every message has but its content, one of many included.
+func (s *server) addressed(t tenant, form *intake.Form) (p parcel, err error) {
 	target, err := s.target(form, t)
 	if err != nil {
 		return p, err
@@ -68,42 +99,77 @@ func (s *server) parcel(c *call, form *intake.Form) (p parcel, err error) {
 		return p, problem.New(problem.InvalidPhone, "messages go to numbers and groups")
 	}
 	p.InstanceID, p.Chat, p.Phone = t.instance.ID, target.WID, target.Phone
-	c.line.Target = target.WID // of a send that is refused; one that is accepted has its message's id there
-	if p.IdempotencyKey, err = c.idempotencyKey(form); err != nil {
+	if p.Priority, err = priority(form); err != nil {
 		return p, err
 	}
-	p.wait, err = wait(form)
+	p.timing, err = readTiming(form, s.zone(t))
 	return p, err
 }
 
-// contentHash tells a repeat from another message under the same idempotency key. content is the hash of the file,
-// or its address.
-func contentHash(m models.Message, content string) string {
+// hash tells a repeat from another message under the same idempotency key: it is over all that was asked for. content is
+// the hash of the file, or its address.
+func (p *parcel) hash(content string) {
+	parts := []string{p.Chat, p.Body, p.FileName, content}
+	if when := p.timing.words() + priorityWord(p.Priority); when != "" {
+		parts = append(parts, when)
+	}
 	h := sha256.New()
-	for _, part := range []string{m.Chat, m.Body, m.FileName, content} {
+	for _, part := range parts {
 		_, _ = fmt.Fprintf(h, "%d:", len(part))
 		_, _ = io.WriteString(h, part)
 	}
-	return hex.EncodeToString(h.Sum(nil))
+	p.ContentHash = hex.EncodeToString(h.Sum(nil))
 }
 
 // accept puts a message into the outbox and answers, at once or with the outcome.
 func (s *server) accept(c *call, p parcel) (reply, error) {
-	c.line.Code = codeQueued
+	if err := p.timing.apply(&p.Message, time.Now()); err != nil {
+		r, repeated, again := s.repeat(c, p)
+		if again == nil && !repeated {
+			again = err
+		}
+		return r, again
+	}
+	if c.line.Code = codeQueued; !p.NotBefore.IsZero() {
+		c.line.Code = codeScheduled
+	}
 	m, repeated, err := s.DB.Enqueue(c.ctx(), p.Message, c.line)
 	if err != nil {
 		return reply{}, err
 	}
 	c.done = true
 	if repeated {
-		s.removeFile(p.FilePath)
-	} else {
-		s.Outbox.Wake(m.InstanceID)
+		return s.answerRepeat(c, p, m)
 	}
-	if p.wait > 0 {
+	place := s.Outbox.Accepted(c.ctx(), m)
+	if p.wait > 0 && time.Until(m.NotBefore) < p.wait {
 		m = s.outcome(c, m, p.wait)
 	}
-	return s.answerSend(m, repeated)
+	return s.answerSend(m, place, false)
+}
+
+// repeat answers a send whose idempotency key has an answer already. It is asked where nothing new can be accepted: a
+// send_at that has passed since the first call is no reason to refuse the second.
+func (s *server) repeat(c *call, p parcel) (r reply, repeated bool, err error) {
+	if p.IdempotencyKey == nil {
+		return r, false, nil
+	}
+	m, found, err := s.DB.Repeat(c.ctx(), p.Message, c.line)
+	if err != nil || !found {
+		return r, false, err
+	}
+	c.done = true
+	r, err = s.answerRepeat(c, p, m)
+	return r, true, err
+}
+
+// answerRepeat gives the first answer again, as things stand now. The file that came with the repeat is not needed.
+func (s *server) answerRepeat(c *call, p parcel, m models.Message) (reply, error) {
+	s.removeFile(p.FilePath)
+	if p.wait > 0 && time.Until(m.NotBefore) < p.wait {
+		m = s.outcome(c, m, p.wait)
+	}
+	return s.answerSend(m, outbox.Place{}, true)
 }
 
 // outcome waits until the message has left or has failed. When the time or the queue ends before, it is the message
@@ -123,21 +189,29 @@ func (s *server) outcome(c *call, m models.Message, wait time.Duration) models.M
 // sendView is what a sender sees of his message.
 type sendView struct {
 	messageView
-	InstanceState browser.State `json:"instance_state"` // why it may wait
+	Position      int           `json:"position,omitempty"` // 1: it is the next
+	ETA           *time.Time    `json:"eta,omitempty"`      // when it should leave
+	InstanceState browser.State `json:"instance_state"`     // why it may wait
 	Repeated      bool          `json:"repeated,omitempty"`
 }
 
-// answerSend says where a message is. One that failed is a failure of the call that asked for the outcome.
-func (s *server) answerSend(m models.Message, repeated bool) (reply, error) {
-	view := sendView{viewMessage(m), s.Instances.Status(m.InstanceID).State, repeated}
+// answerSend says where a message is. One that has ended without leaving is a failure of the call that asked for the
+// outcome.
+func (s *server) answerSend(m models.Message, place outbox.Place, repeated bool) (reply, error) {
+	view := sendView{messageView: viewMessage(m), InstanceState: s.Instances.Status(m.InstanceID).State, Repeated: repeated}
 	switch m.State {
-	case models.MessageFailed, models.MessageUnknown:
+	case models.MessageFailed, models.MessageUnknown, models.MessageExpired, models.MessageCancelled:
 		code := problem.Code(m.Code)
 		if code == "" {
 			code = problem.Internal
 		}
 		return reply{}, failure{problem.New(code, m.Detail), m.ID, view}
+	case models.MessageScheduled:
+		return reply{code: codeScheduled, id: m.ID, data: view}, nil
 	case models.MessageQueued, models.MessageSending:
+		if m.State == models.MessageQueued {
+			view.Position, view.ETA = place.Position, place.ETA
+		}
 		return reply{code: codeQueued, id: m.ID, data: view}, nil
 	}
 	return reply{code: codeSent, id: m.ID, data: view}, nil

@@ -57,7 +57,7 @@ func TestSend(t *testing.T) {
 		{name: "number as a JSON number", url: "/wa/send", body: field(`"phone":62812345678,"body":"a"`), status: 200, check: accepted("62812345678", "a")},
 		{name: "number from a spreadsheet", url: "/wa/send", body: field(`"phone":6.2812345678E+10,"body":"a"`), status: 200, check: accepted("62812345678", "a")},
 		{name: "text as a JSON number", url: "/wa/send", body: field(`"phone":"62812345678","body":123456`), status: 200, check: accepted("62812345678", "123456")},
-		{name: "unknown fields", url: "/wa/send", body: field(`"phone":"62812345678","body":"a","x":{"y":[1]},"priority":9`), status: 200, check: accepted("62812345678", "a")},
+		{name: "unknown fields", url: "/wa/send", body: field(`"phone":"62812345678","body":"a","x":{"y":[1]},"colour":9`), status: 200, check: accepted("62812345678", "a")},
 		{name: "text kept as it is", url: "/wa/send", body: field(`"phone":"62812345678","body":" <b>é😀</b>\n & "`), status: 200, check: accepted("62812345678", " <b>é😀</b>\n & ")},
 		{name: "Bearer", url: "/wa/send", headers: map[string]string{"Authorization": "bearer " + goodKey}, body: `{"phone":"62812345678","body":"a"}`, status: 200, check: accepted("62812345678", "a")},
 		{name: "bare Authorization", url: "/wa/send", headers: map[string]string{"Authorization": goodKey}, body: `{"phone":"62812345678","body":"a"}`, status: 200, check: accepted("62812345678", "a")},

@@ -24,8 +24,11 @@ type messageView struct {
 	Ack         int                 `json:"ack"`
 	Filename    string              `json:"filename,omitempty"`
 	MimeType    string              `json:"mimetype,omitempty"`
-	Size        int64               `json:"size,omitempty"` // bytes
+	Size        int64               `json:"size,omitempty"`     // bytes
+	Priority    string              `json:"priority,omitempty"` // high or low
 	CreatedAt   time.Time           `json:"created_at"`
+	SendAt      *time.Time          `json:"send_at,omitempty"`    // not before
+	ExpiresAt   *time.Time          `json:"expires_at,omitempty"` // not from then on
 	SentAt      *time.Time          `json:"sent_at,omitempty"`
 	DeliveredAt *time.Time          `json:"delivered_at,omitempty"`
 	ReadAt      *time.Time          `json:"read_at,omitempty"`
@@ -33,12 +36,17 @@ type messageView struct {
 }
 
 func viewMessage(m models.Message) messageView {
-	return messageView{
+	v := messageView{
 		ID: m.ID, WAID: m.WAID, Instance: m.InstanceID, Phone: m.Phone, Chat: m.Chat, Kind: m.Kind, State: m.State,
 		Code: m.Code, Detail: m.Detail, Attempts: m.Attempts, Ack: m.Ack,
 		Filename: m.FileName, MimeType: m.MimeType, Size: m.FileSize,
 		CreatedAt: m.CreatedAt, SentAt: m.SentAt, DeliveredAt: m.DeliveredAt, ReadAt: m.ReadAt, EndedAt: m.EndedAt,
+		Priority: priorityWord(m.Priority), ExpiresAt: m.ExpiresAt,
 	}
+	if !m.NotBefore.IsZero() {
+		v.SendAt = &m.NotBefore
+	}
+	return v
 }
 
 // messageStatus is POST /wa/status: where a message is. A failed message is data, not a failure of this call.
@@ -56,15 +64,6 @@ func (s *server) messageStatus(c *call) (reply, error) {
 		return reply{}, problem.New(problem.BadRequest, "`id` is missing: the id that the send answered")
 	}
 	m, err := s.DB.Message(c.ctx(), t.instance.ID, id)
-	if err != nil {
-		return reply{}, err
-	}
-	return reply{code: codeOK, id: m.ID, data: viewMessage(m)}, nil
-}
-
-// getMessage is GET /v1/messages/{id}: the same for the operator.
-func (s *server) getMessage(c *call) (reply, error) {
-	m, err := s.DB.MessageByID(c.ctx(), c.Param("id"))
 	if err != nil {
 		return reply{}, err
 	}

@@ -3,6 +3,7 @@ package handlers
 import (
 	"path/filepath"
 	"strings"
+	"time"
 
 	"kurir/fetch"
 	"kurir/handlers/intake"
@@ -12,29 +13,36 @@ import (
 // sendFileURL is POST /wa/sendfileurl: kurir fetches the file. It does so before it answers, so that an address
 // that does not work is the caller's to know.
 func (s *server) sendFileURL(c *call) (reply, error) {
-	form, err := c.fields()
+	form, err := c.bulkFields()
 	if err != nil {
 		return reply{}, err
 	}
-	p, err := s.parcel(c, &form)
+	t, err := s.tenant(c, &form)
 	if err != nil {
 		return reply{}, err
 	}
-	address := strings.TrimSpace(form.Text(intake.URL))
-	if address == "" {
-		return reply{}, problem.New(problem.URLRequired, "")
-	}
-	if name := form.Text(intake.Filename); strings.TrimSpace(name) != "" {
-		if p.FileName, err = fileName(name); err != nil {
-			return reply{}, err
-		}
-	}
-	if p.Body = form.Text(intake.Caption); checkText(p.Body) != nil {
-		return reply{}, checkText(p.Body)
-	}
-	p.ContentHash = contentHash(p.Message, address) // what was asked for: the content there may change
+	return s.sendURL(c, t, &form)
+}
 
-	f, err := s.Fetch.Download(c.ctx(), address, s.FilesDir, s.MaxFileBytes)
+func (s *server) sendURL(c *call, t tenant, form *intake.Form) (reply, error) {
+	if isBulk(form) {
+		return s.sendAll(c, t, form, urlContent)
+	}
+	p, err := s.parcel(c, t, form)
+	if err != nil {
+		return reply{}, err
+	}
+	if err := urlContent(&p, form); err != nil {
+		return reply{}, err
+	}
+	// Of a repeat nothing is fetched: the address may be gone.
+	if r, repeated, err := s.repeat(c, p); repeated || err != nil {
+		return r, err
+	}
+	if err := p.timing.apply(&p.Message, time.Now()); err != nil {
+		return reply{}, err
+	}
+	f, err := s.Fetch.Download(c.ctx(), p.url, s.FilesDir, s.MaxFileBytes)
 	if err != nil {
 		return reply{}, err
 	}
@@ -48,6 +56,21 @@ func (s *server) sendFileURL(c *call) (reply, error) {
 		s.removeFile(filepath.Base(f.Path))
 	}
 	return reply{}, err
+}
+
+// urlContent fills a parcel with what it says about a file that is still to be fetched.
+func urlContent(p *parcel, form *intake.Form) (err error) {
+	if p.url = strings.TrimSpace(form.Text(intake.URL)); p.url == "" {
+		return problem.New(problem.URLRequired, "")
+	}
+	if name := form.Text(intake.Filename); strings.TrimSpace(name) != "" {
+		if p.FileName, err = fileName(name); err != nil {
+			return err
+		}
+	}
+	p.Body = form.Text(intake.Caption)
+	p.hash(p.url) // what was asked for: the content there may change
+	return checkText(p.Body)
 }
 
 // with adds a downloaded file to a parcel.

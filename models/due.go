@@ -95,6 +95,12 @@ func (db *DB) LookSoon(ctx context.Context, instanceID string) error {
 	})
 }
 
+// Undelivered returns messages of an instance that left since a time and of which no receipt has come, the last first.
+func (db *DB) Undelivered(ctx context.Context, instanceID string, since time.Time, limit int) ([]Message, error) {
+	return db.listMessages(ctx, "SELECT "+messageColumns+` FROM messages WHERE instance_id = ? AND sent_at >= ? AND state = 'sent'
+		ORDER BY sent_at DESC LIMIT ?`, instanceID, since.UTC(), limit)
+}
+
 // SentSince returns how many messages of an instance have left since a time, and how many of them were first contacts.
 func (db *DB) SentSince(ctx context.Context, instanceID string, since time.Time) (sent, first int, err error) {
 	row := db.reader(ctx).Raw("SELECT count(*), coalesce(sum(first_contact), 0) FROM messages WHERE instance_id = ? AND sent_at >= ?",

@@ -3,6 +3,7 @@ package models
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	"kurir/problem"
@@ -18,10 +19,18 @@ type MessageFilter struct {
 	Limit      int
 }
 
+// ended says whether only messages are asked for that did not leave, or of which nobody knows.
+func (f MessageFilter) ended() bool {
+	return len(f.States) > 0 && !slices.ContainsFunc(f.States, func(s MessageState) bool {
+		return s != MessageFailed && s != MessageExpired && s != MessageCancelled && s != MessageUnknown
+	})
+}
+
 // Messages returns messages, the newest (the last accepted) first. The next page is After the last one of this page.
 // An After that the instance does not have is NOT_FOUND.
 //
-// With a phone the index of phones finds them. Otherwise the rows are read backwards in the order of acceptance until the
+// With a phone the index of phones finds them, and what has ended without being sent an index of its own, as it is few
+// among many. Otherwise the rows are read backwards in the order of acceptance until the
 // page is full: a + before a column keeps SQLite from finding all rows of an instance by an index and sorting them.
 func (db *DB) Messages(ctx context.Context, f MessageFilter) ([]Message, error) {
 	query, args, err := db.messagesQuery(ctx, f)
@@ -39,6 +48,8 @@ func (db *DB) messagesQuery(ctx context.Context, f MessageFilter) (query string,
 		add("instance_id = ? AND phone = ?", f.InstanceID, f.Phone)
 	case f.Phone != "":
 		add("instance_id IN (SELECT id FROM instances) AND phone = ?", f.Phone)
+	case f.InstanceID != "" && f.ended():
+		add("instance_id = ? AND ended_at IS NOT NULL", f.InstanceID)
 	case f.InstanceID != "":
 		add("+instance_id = ?", f.InstanceID)
 	}

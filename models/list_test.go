@@ -73,9 +73,10 @@ func TestMessagesPlan(t *testing.T) {
 	db := openTest(t)
 	id := instance(t, db, "a")
 	after := enqueue(t, db, textTo(id, "x")).ID
-	states := []MessageState{MessageQueued, MessageUnknown}
+	states, ends := []MessageState{MessageQueued, MessageUnknown}, []MessageState{MessageFailed, MessageUnknown}
 	for want, filters := range map[string][]MessageFilter{
 		"USING INTEGER PRIMARY KEY": {{After: after}, {InstanceID: id, After: after}, {States: states, After: after}, {InstanceID: id, States: states, After: after}},
+		"messages_ended":            {{InstanceID: id, States: ends}, {InstanceID: id, States: ends, After: after}},
 		"messages_phone":            {{InstanceID: id, Phone: "62"}, {InstanceID: id, Phone: "62", States: states, After: after}, {Phone: "62", After: after}},
 	} {
 		for _, f := range filters {
@@ -92,5 +93,33 @@ func TestMessagesPlan(t *testing.T) {
 				t.Errorf("%+v: %s", f, plan)
 			}
 		}
+	}
+}
+
+// BenchmarkMessages reads a page out of 100,000 messages: the worst case, a state that none of them has, reads them all.
+func BenchmarkMessages(b *testing.B) {
+	db := openTest(b)
+	id := instance(b, db, "a")
+	body := strings.Repeat("a", 200)
+	for range 100 {
+		list := batchOf(id, "", make([]string, 1000)...)
+		for i := range list {
+			list[i].Body, list[i].Phone = body, fmt.Sprintf("62812345%05d", i*7)
+		}
+		if _, _, err := db.EnqueueAll(context.Background(), list, line); err != nil {
+			b.Fatal(err)
+		}
+	}
+	for name, f := range map[string]MessageFilter{
+		"newest": {InstanceID: id}, "phone": {InstanceID: id, Phone: "6281234500070"}, "no such state": {InstanceID: id, States: []MessageState{MessageFailed}},
+	} {
+		f.Limit = 100
+		b.Run(name, func(b *testing.B) {
+			for b.Loop() {
+				if _, err := db.Messages(context.Background(), f); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
 	}
 }

@@ -20,7 +20,8 @@ const claimHead = `UPDATE messages SET state = 'sending', sending_at = ?, claims
 const maxRetryPause = 2 * time.Hour
 
 const settleRow = `UPDATE messages SET state = ?, code = ?, detail = ?, attempts = attempts + ?, retry_at = ?,
-	not_before = max(not_before, ?), ack = max(ack, ?), sent_at = coalesce(sent_at, ?), ended_at = ?, look_at = ?,
+	not_before = max(not_before, ?), ack = max(ack, ?), sent_at = coalesce(sent_at, ?), delivered_at = coalesce(delivered_at, ?),
+	read_at = coalesce(read_at, ?), ended_at = ?, look_at = ?,
 	first_contact = max(first_contact, ?), file_path = CASE WHEN ? THEN '' ELSE file_path END
 	WHERE seq = ? AND state = ? RETURNING ` + messageColumns
 
@@ -103,10 +104,12 @@ func (db *DB) Settle(ctx context.Context, o Outcome, claimNext bool) (settled Me
 }
 
 func settle(s *session, o Outcome) (Message, error) {
-	var sentAt, endedAt, lookAt *time.Time
+	ended := o.ended()
+	var sentAt, deliveredAt, readAt, endedAt, lookAt *time.Time
 	switch o.State {
-	case MessageSent:
+	case MessageSent: // an ack of more than 1, which a look can find, comes only once: it must not be lost here
 		sentAt = &o.At
+		o.State, deliveredAt, readAt = acked(o.Ack, o.At)
 	case MessageFailed, MessageUnknown:
 		endedAt = &o.At
 	case MessageQueued:
@@ -126,7 +129,7 @@ func settle(s *session, o Outcome) (Message, error) {
 		from = o.From
 	}
 	m, err := scanMessage(s.queryRow(settleRow, string(o.State), o.Code, o.Detail, attempts, o.RetryAt.UTC(), o.NotBefore.UTC(),
-		o.Ack, sentAt, endedAt, lookAt, o.FirstContact, o.ended(), o.Seq, string(from)))
+		o.Ack, sentAt, deliveredAt, readAt, endedAt, lookAt, o.FirstContact, ended, o.Seq, string(from)))
 	if errors.Is(err, sql.ErrNoRows) {
 		if o.FirstContact { // an ack came first; it does not know
 			if _, err := s.exec("UPDATE messages SET first_contact = TRUE WHERE seq = ?", o.Seq); err != nil {
@@ -159,13 +162,7 @@ func (db *DB) Acknowledge(ctx context.Context, instanceID, waID string, ack int,
 		if err != nil || ack <= old.Ack {
 			return err
 		}
-		state, delivered, read := MessageSent, (*time.Time)(nil), (*time.Time)(nil)
-		if ack >= 2 {
-			state, delivered = MessageDelivered, &at
-		}
-		if ack >= 3 {
-			state, read = MessageRead, &at
-		}
+		state, delivered, read := acked(ack, at)
 		m, err = scanMessage(s.queryRow(ackRow, string(state), ack, at, delivered, read, old.Seq))
 		file, changed = old.FilePath, err == nil
 		if err != nil {
@@ -177,6 +174,17 @@ func (db *DB) Acknowledge(ctx context.Context, instanceID, waID string, ack int,
 		return Message{}, "", false, fmt.Errorf("acknowledge message: %w", err)
 	}
 	return m, file, changed, nil
+}
+
+// acked is where an ack of 1 or more puts a message, and since when it is there.
+func acked(ack int, at time.Time) (state MessageState, delivered, read *time.Time) {
+	switch {
+	case ack >= 3:
+		return MessageRead, &at, &at
+	case ack == 2:
+		return MessageDelivered, &at, nil
+	}
+	return MessageSent, nil, nil
 }
 
 // InFlight returns the row of an instance that is `sending`, if there is one.

@@ -55,7 +55,8 @@ func (d *dispatcher) attempt(m models.Message) (next *models.Message) {
 	if v != delivered {
 		d.log.Warn("not sent", "message", m.ID, "attempt", m.Attempts+1, "err", err)
 	}
-	goOn := d.ready.Load() && !d.stopped() && d.pacer.free()
+	// Not for ever: unknown messages are to get their turn within a long queue too.
+	goOn := d.ready.Load() && !d.stopped() && d.pacer.free() && time.Now().Before(d.lookAt)
 	switch code, detail := explain(err); v {
 	case delivered:
 		return d.settle(m, models.Outcome{Seq: m.Seq, State: models.MessageSent, Ack: sent.Ack, FirstContact: sent.FirstContact, Attempted: true}, goOn)

@@ -82,3 +82,24 @@ func (o *Outbox) Accepted(ctx context.Context, m models.Message) Place {
 	}
 	return p
 }
+
+// AcceptedAll is Accepted for messages of one instance that were stored together. (One by one the first that is not
+// counted yet would count them all, and the others count themselves again.)
+func (o *Outbox) AcceptedAll(ctx context.Context, list []models.Message) {
+	if len(list) == 0 {
+		return
+	}
+	id := list[0].InstanceID
+	defer o.Wake(id)
+	if _, known := o.depths.position(id, models.PriorityNormal); !known {
+		if counted, err := o.db.Depth(ctx, id); err == nil {
+			o.depths.set(id, counted)
+		}
+		return
+	}
+	for _, m := range list {
+		if m.State == models.MessageQueued {
+			o.depths.add(id, m.Priority, 1)
+		}
+	}
+}

@@ -37,6 +37,7 @@ type dispatcher struct {
 	holdAt   time.Time     // the session said "not ready" against the app's word: ask nothing before
 	lookAt   time.Time     // when to see whether an unknown message is to be looked up again
 	absences map[int64]int // looks in a row that did not find an unknown message, by seq
+	receipts []receipts    // to be looked up since the page came back
 }
 
 func newDispatcher(o *Outbox, id string, s Sender) *dispatcher {

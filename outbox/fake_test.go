@@ -29,6 +29,7 @@ type page struct {
 	sends []string       // bodies, in order
 	tries map[string]int // by WhatsApp id
 	looks map[string]int
+	acks  map[string]int // of what was sent, as the page knows them
 }
 
 func ok(context.Context, browser.Outgoing, int) (browser.Sent, error) {
@@ -36,7 +37,7 @@ func ok(context.Context, browser.Outgoing, int) (browser.Sent, error) {
 }
 
 func newPage(t testing.TB) *page {
-	return &page{t: t, send: ok, tries: map[string]int{}, looks: map[string]int{}}
+	return &page{t: t, send: ok, tries: map[string]int{}, looks: map[string]int{}, acks: map[string]int{}}
 }
 
 func (p *page) Send(ctx context.Context, m browser.Outgoing) (browser.Sent, error) {
@@ -57,10 +58,33 @@ func (p *page) Send(ctx context.Context, m browser.Outgoing) (browser.Sent, erro
 		p.busy = false
 		p.mu.Unlock()
 	}()
-	return p.send(ctx, m, n)
+	sent, err := p.send(ctx, m, n)
+	if err == nil && sent.Ack > 0 {
+		p.mu.Lock()
+		p.acks[m.ID] = sent.Ack
+		p.mu.Unlock()
+	}
+	return sent, err
+}
+
+// receipts answers a look at messages that were sent; ok is false when it is about others.
+func (p *page) receipts(ids []string) (found map[string]browser.Presence, ok bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	found = map[string]browser.Presence{}
+	for _, id := range ids {
+		if p.acks[id] == 0 {
+			return nil, false
+		}
+		found[id] = present(p.acks[id])
+	}
+	return found, true
 }
 
 func (p *page) Lookup(_ context.Context, chat string, ids []string) (map[string]browser.Presence, error) {
+	if found, ok := p.receipts(ids); ok {
+		return found, nil
+	}
 	if p.lookup == nil {
 		p.t.Error("unexpected look at", ids)
 		return nil, problem.New(problem.PageError, "")

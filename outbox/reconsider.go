@@ -13,12 +13,17 @@ import (
 func (d *dispatcher) reconsider() {
 	d.lookAt = time.Now().Add(d.o.cfg.Poll)
 	if d.back.Swap(false) {
-		if err := d.o.db.LookSoon(d.ctx, d.id); err != nil {
+		err := d.o.db.LookSoon(d.ctx, d.id)
+		if err == nil {
+			err = d.missedReceipts()
+		}
+		if err != nil {
 			d.back.Store(true)
-			d.log.Error("look unknown messages up again", "err", err)
+			d.log.Error("look messages up again", "err", err)
 			return
 		}
 	}
+	d.lookForReceipts()
 	m, ok, err := d.o.db.UnknownDue(d.ctx, d.id)
 	if err != nil {
 		d.log.Error("look for unknown messages", "err", err)

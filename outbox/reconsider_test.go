@@ -23,7 +23,7 @@ func TestUnknownIsResolvedLater(t *testing.T) {
 		state models.MessageState
 		sends []string
 	}{
-		{"it had left", present(2), models.MessageSent, []string{"x", "y"}},
+		{"it had left", present(2), models.MessageDelivered, []string{"x", "y"}},
 		{"it had not left", absent, models.MessageSent, []string{"x", "y", "x"}},
 		{"WhatsApp had refused it", present(-1), models.MessageSent, []string{"x", "y", "x"}},
 		{"still nobody knows", browser.Presence{Found: browser.FoundUnknown}, models.MessageUnknown, []string{"x", "y"}},
@@ -111,6 +111,65 @@ func TestUnknownIsNotLookedUpForEver(t *testing.T) {
 		}
 		if got := h.row(x); got.State != models.MessageUnknown || got.LookAt != nil {
 			t.Errorf("%+v", got)
+		}
+	})
+}
+
+// TestUnknownGetsItsTurnInALongQueue: a queue that never ends is no reason not to look.
+func TestUnknownGetsItsTurnInALongQueue(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHouse(t, Config{LookAgain: 2 * time.Second, MaxLooks: 1})
+		defer h.close()
+		h.page.send = func(_ context.Context, m browser.Outgoing, n int) (browser.Sent, error) {
+			if m.Body == "x" {
+				return browser.Sent{}, problem.New(problem.SessionLost, "")
+			}
+			time.Sleep(50 * time.Millisecond)
+			return browser.Sent{Ack: 1}, nil
+		}
+		h.page.lookup = func(_ string, n int) (browser.Presence, error) {
+			if n > 1 {
+				return present(1), nil
+			}
+			return browser.Presence{Found: browser.FoundUnknown}, nil
+		}
+		x := h.enqueue("x")
+		var last models.Message
+		for range 200 { // ten seconds
+			last = h.enqueue("rest")
+		}
+		h.o.SetReady(h.id, true)
+		h.want(x, models.MessageUnknown, problem.SessionLost)
+		time.Sleep(5 * time.Second)
+		if got, rest := h.row(x), h.row(last); got.State != models.MessageSent || rest.State != models.MessageQueued {
+			t.Errorf("%s, and the last of the queue %s", got.State, rest.State)
+		}
+	})
+}
+
+// TestMissedReceipts: what the page was told while kurir was away is asked for when it is back.
+func TestMissedReceipts(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHouse(t, Config{})
+		defer h.close()
+		h.o.SetReady(h.id, true)
+		a, b := h.enqueue("a"), h.enqueue("b")
+		h.want(a, models.MessageSent, "")
+		h.want(b, models.MessageSent, "")
+		h.page.mu.Lock()
+		h.page.acks[a.WAID] = 3
+		h.page.mu.Unlock()
+		if err := h.o.Drain(context.Background()); err != nil {
+			t.Fatal(err)
+		}
+		h.start(Config{})
+		h.o.SetReady(h.id, true)
+		time.Sleep(3 * time.Second)
+		if got := h.row(a); got.State != models.MessageRead || got.ReadAt == nil || got.DeliveredAt == nil {
+			t.Errorf("a: %+v", got)
+		}
+		if got := h.row(b); got.State != models.MessageSent {
+			t.Errorf("b: %+v", got)
 		}
 	})
 }

@@ -39,7 +39,7 @@ func TestUnknownOutcomeIsLookedUp(t *testing.T) {
 		sends []string
 	}{
 		{"present", problem.New(problem.SendTimeout, ""), []step{present(1)}, models.MessageSent, "", []string{"x", "y"}},
-		{"read meanwhile", problem.New(problem.PageError, ""), []step{present(3)}, models.MessageSent, "", []string{"x", "y"}},
+		{"read meanwhile", problem.New(problem.PageError, ""), []step{present(3)}, models.MessageRead, "", []string{"x", "y"}},
 		{"pending, then acked", problem.New(problem.SessionLost, ""), []step{present(0), present(0), present(1)}, models.MessageSent, "", []string{"x", "y"}},
 		{"pending for ever", problem.New(problem.SendTimeout, ""), []step{present(0)}, models.MessageUnknown, problem.SendTimeout, []string{"x", "y"}},
 		{"refused in the page", problem.New(problem.SessionLost, ""), []step{present(-1)}, models.MessageSent, "", []string{"x", "x", "y"}},
@@ -210,7 +210,7 @@ func TestCrashAtEachStep(t *testing.T) {
 		"accepted":                             {"accepted", browser.Presence{}, models.MessageSent, []string{"x", "y"}},
 		"claimed, the page never heard of it":  {"sending", absent, models.MessageSent, []string{"x", "y"}},
 		"claimed, the page had it and sent it": {"sending", present(1), models.MessageSent, []string{"y"}},
-		"claimed, it has arrived":              {"sending", present(2), models.MessageSent, []string{"y"}},
+		"claimed, it has arrived":              {"sending", present(2), models.MessageDelivered, []string{"y"}},
 		"claimed, WhatsApp refused it":         {"sending", present(-1), models.MessageSent, []string{"x", "y"}},
 		"claimed, the page holds it":           {"sending", present(0), models.MessageUnknown, []string{"y"}},
 		"claimed, the page cannot say":         {"sending", browser.Presence{Found: browser.FoundUnknown}, models.MessageUnknown, []string{"y"}},

@@ -49,7 +49,9 @@ func (o *Outbox) sweepOnce() (more bool) {
 // Ended tells everybody that a waiting message has ended without leaving: it expired, or the caller has cancelled it
 // in the database. file is the path that its row has let go of.
 func (o *Outbox) Ended(m models.Message, file string) {
-	o.depths.add(m.InstanceID, m.Priority, -1)
+	if !m.NotBefore.After(time.Now()) { // one that was scheduled took no place
+		o.depths.add(m.InstanceID, m.Priority, -1)
+	}
 	o.removeFile(m, file)
 	o.tell(m)
 	o.Wake(m.InstanceID) // it may have been the head that the rest waits behind

@@ -33,6 +33,8 @@ type conn struct {
 	got     bool     // the page answers numbered pushes
 	written int64    // last numbered push on the wire
 	saved   int64    // the same, in the journal
+
+	stepsTold, stepsKnown int64 // numbers of the last push "steps", and of the last that the page has answered
 }
 
 // serveChat takes a page's websocket and serves it until either side ends it.

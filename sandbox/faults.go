@@ -1,7 +1,6 @@
 package sandbox
 
 import (
-	"context"
 	"fmt"
 	"maps"
 	"slices"
@@ -18,7 +17,7 @@ const (
 	FaultAckDelay     FaultName = "ack_delay"      // the acknowledgement comes DelayMS late
 	FaultSendError    FaultName = "send_error"     // the message is refused with Code (and Until)
 	FaultNoReceipt    FaultName = "no_receipt"     // the receiver's phone is off: no delivery receipt
-	FaultHoldMessage  FaultName = "hold_message"   // the message stops At before_wire or before_ack until released
+	FaultHoldMessage  FaultName = "hold_message"   // the message stops At a HoldPoint until released
 	FaultNotExists    FaultName = "not_exists"     // the number is not on WhatsApp
 	FaultOpError      FaultName = "op_error"       // requests of the kind Op are refused with Code
 	FaultOpHang       FaultName = "op_hang"        // requests of the kind Op are never answered
@@ -49,12 +48,6 @@ func PageFaults() map[string]string {
 	}
 }
 
-// Where FaultHoldMessage stops a message.
-const (
-	BeforeWire = "before_wire" // the bytes have arrived; nothing is kept or delivered yet
-	BeforeAck  = "before_ack"  // kept and delivered; the sender is not told yet
-)
-
 // Fault is one thing that goes wrong, for whom, and how often. The zero scope is everybody.
 type Fault struct {
 	ID      string    `json:"id,omitempty"` // set by SetFault
@@ -64,7 +57,7 @@ type Fault struct {
 	Count   int       `json:"count,omitempty"`   // gone after so many times; 0: stays until cleared
 	Seconds int       `json:"seconds,omitempty"` // gone after so long; 0: stays until cleared
 
-	At      string         `json:"at,omitempty"`       // hold_message: before_wire or before_ack
+	At      string         `json:"at,omitempty"`       // hold_message: a HoldPoint
 	Op      string         `json:"op,omitempty"`       // op_error, op_hang: the request, as in wire.ts; op_hang: also offline, which a login ends with
 	Code    int            `json:"code,omitempty"`     // send_error, op_error, upload_fail
 	Text    string         `json:"text,omitempty"`     // words for the error
@@ -104,22 +97,7 @@ type faults struct {
 	list []*Fault
 	next int
 	held []*held
-	used func() // called when a fault was used up
-}
-
-// held is a message that waits at a hold point.
-type held struct {
-	Held
-	release chan struct{}
-}
-
-// Held is a message that waits at a hold point.
-type Held struct {
-	Account   string `json:"account"`
-	Device    string `json:"device"`
-	Chat      string `json:"chat"`
-	MessageID string `json:"message_id"`
-	At        string `json:"at"`
+	used func(FaultName) // called when a fault was used
 }
 
 func newFaults() faults {
@@ -149,10 +127,10 @@ func (f *faults) take(name FaultName, o occasion) *Fault {
 		switch {
 		case x.Count == 1:
 			f.list = slices.Delete(f.list, i, i+1)
-			f.used()
+			f.used(name)
 		case x.Count > 1:
 			x.Count--
-			f.used()
+			f.used(name)
 		}
 		return x
 	}
@@ -187,7 +165,7 @@ func (s *Server) SetFault(f Fault) (id string, err error) {
 	f.ID = fmt.Sprintf("fault%d", s.faults.next)
 	if f.Name != FaultPage && f.Name != FaultReplaced && f.Name != FaultRemoveDevice && (f.Name != FaultDropSocket || f.Seconds > 0) {
 		s.faults.list = append(s.faults.list, &f)
-		s.notify()
+		s.faultsChanged(f.Name)
 	}
 	var hit []*conn
 	for c := range s.conns {
@@ -199,6 +177,10 @@ func (s *Server) SetFault(f Fault) (id string, err error) {
 	s.notifyAt(f.expires)
 
 	switch f.Name {
+	case FaultHoldMessage:
+		if inPage(f.At) {
+			s.waitSteps()
+		}
 	case FaultDropSocket:
 		for _, c := range hit {
 			c.cancel()
@@ -258,8 +240,8 @@ func (f *Fault) check() error {
 		return errorf(400, "count and seconds cannot be negative")
 	case !slices.Contains(known, f.Name):
 		return errorf(400, "there is no fault %q", f.Name)
-	case f.Name == FaultHoldMessage && f.At != BeforeWire && f.At != BeforeAck:
-		return errorf(400, "hold_message needs at: before_wire or before_ack")
+	case f.Name == FaultHoldMessage && !slices.Contains(HoldPoints(), f.At):
+		return errorf(400, "hold_message needs at: one of %s", strings.Join(HoldPoints(), ", "))
 	case f.Name == FaultAckDelay && f.DelayMS <= 0:
 		return errorf(400, "ack_delay needs delay_ms")
 	case (f.Name == FaultOpError || f.Name == FaultOpHang) && f.Op == "":
@@ -300,7 +282,7 @@ func (s *Server) Faults() []Fault {
 func (s *Server) ClearFaults() {
 	s.mu.Lock()
 	s.faults.list = slices.DeleteFunc(s.faults.list, func(f *Fault) bool { return !f.magic })
-	s.notify()
+	s.faultsChanged(FaultHoldMessage)
 	s.mu.Unlock()
 	s.Release("")
 }
@@ -310,74 +292,7 @@ func (s *Server) ClearFault(id string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.faults.list = slices.DeleteFunc(s.faults.list, func(f *Fault) bool { return !f.magic && f.ID == id })
-	s.notify()
-}
-
-// WaitHeld waits until a message is held and returns the one that has been held longest.
-func (s *Server) WaitHeld(ctx context.Context) (Held, error) {
-	var h Held
-	err := s.await(ctx, func() bool {
-		if len(s.faults.held) == 0 {
-			return false
-		}
-		h = s.faults.held[0].Held
-		return true
-	})
-	return h, err
-}
-
-// Held lists the messages that are held now, the longest held first.
-func (s *Server) Held() []Held {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	list := []Held{}
-	for _, h := range s.faults.held {
-		list = append(list, h.Held)
-	}
-	return list
-}
-
-// Release lets a held message go on, or all with messageID "". The fault stays: the next message is held again.
-func (s *Server) Release(messageID string) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for _, h := range s.faults.held {
-		if messageID == "" || h.MessageID == messageID {
-			close(h.release)
-		}
-	}
-	s.faults.held = slices.DeleteFunc(s.faults.held, func(h *held) bool { return messageID == "" || h.MessageID == messageID })
-	s.notify()
-}
-
-// takeHold registers the message as held when a fault says so; nil: it goes on. The caller holds s.mu, so that a
-// fault that is cleared meanwhile cannot leave a message behind.
-func (s *Server) takeHold(o occasion, h Held) *held {
-	o.at = h.At
-	if s.faults.take(FaultHoldMessage, o) == nil {
-		return nil
-	}
-	x := &held{Held: h, release: make(chan struct{})}
-	s.faults.held = append(s.faults.held, x)
-	s.notify()
-	return x
-}
-
-// waitReleased waits until a held message is released (true), or its connection or the server ends (false).
-func (s *Server) waitReleased(ctx context.Context, h *held) bool {
-	if h == nil {
-		return true
-	}
-	select {
-	case <-h.release:
-		return true
-	case <-ctx.Done():
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.faults.held = slices.DeleteFunc(s.faults.held, func(x *held) bool { return x == h })
-	s.notify()
-	return false
+	s.faultsChanged(FaultHoldMessage)
 }
 
 // refuses says whether new connections are refused for everybody.

@@ -119,7 +119,7 @@ func TestFaultScopeAndCount(t *testing.T) {
 	if code("6281100000003") != 500 {
 		t.Error("a magic number lost its fault")
 	}
-	for _, f := range []Fault{{}, {Name: "x"}, {Name: FaultHoldMessage}, {Name: FaultAckDelay}, {Name: FaultOpHang}, {Name: FaultPage}} {
+	for _, f := range []Fault{{}, {Name: "x"}, {Name: FaultHoldMessage}, {Name: FaultHoldMessage, At: "x"}, {Name: FaultAckDelay}, {Name: FaultOpHang}, {Name: FaultPage}} {
 		if _, err := s.SetFault(f); err == nil {
 			t.Errorf("%+v was taken", f)
 		}
@@ -157,6 +157,38 @@ func TestHoldBeforeWire(t *testing.T) {
 	}
 	inbox, _ := s.Inbox("6281200000001")
 	if len(inbox) != 1 || inbox[0].ID != kept.ID {
+		t.Errorf("inbox %+v", inbox)
+	}
+}
+
+// TestHoldAfterWire is a message that WhatsApp has and that its page does not survive: it is delivered, and what the page
+// sends again when it comes back is the same one.
+func TestHoldAfterWire(t *testing.T) {
+	s := open(t, Config{})
+	p, d := linked(t, s)
+	if _, err := s.SetFault(Fault{Name: FaultHoldMessage, At: AfterWire, Count: 1}); err != nil {
+		t.Fatal(err)
+	}
+	m := text("6281200000001", "sudah di WhatsApp")
+	p.ask("message", m)
+	if h, err := s.WaitHeld(soon(t)); err != nil || h.MessageID != m.ID || h.At != AfterWire {
+		t.Fatalf("held %+v %v", h, err)
+	}
+	if inbox, _ := s.Inbox("6281200000001"); len(inbox) != 0 {
+		t.Errorf("delivered before release: %+v", inbox)
+	}
+	_ = p.ws.CloseNow()
+	p = login(t, s, d)
+	p.do("ping", none{}, nil)
+	if held := s.Held(); len(held) != 1 {
+		t.Errorf("held after the page went: %+v", held)
+	}
+	s.Release(m.ID)
+	if _, err := s.WaitInbox(soon(t), "6281200000001", func(l []Received) bool { return len(l) == 1 }); err != nil {
+		t.Fatal(err)
+	}
+	p.do("message", m, nil)
+	if inbox, _ := s.Inbox("6281200000001"); len(inbox) != 1 || inbox[0].Copies != 2 {
 		t.Errorf("inbox %+v", inbox)
 	}
 }

@@ -109,6 +109,9 @@ func (s *Server) attach(c *conn, d *device, n int64) {
 	answer.Success.DBKey, answer.Success.Time = d.DBKey, time.Now().Unix()
 	answer.Success.LIDMigrated = d.owner.Phone.LIDMigrated
 	c.ok(n, answer)
+	if len(s.faults.steps(d.owner.Phone.Number)) > 0 {
+		c.nameSteps()
+	}
 	for _, p := range d.Pending {
 		c.sendFrame(p.item())
 	}

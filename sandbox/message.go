@@ -1,6 +1,7 @@
 package sandbox
 
 import (
+	"context"
 	"slices"
 	"time"
 )
@@ -25,17 +26,10 @@ func (c *conn) message(req request) error {
 		return err
 	}
 	o.account, o.op = d.owner.Phone.Number, req.Op
-	info := Held{Account: o.account, Device: d.ID, Chat: m.Chat, MessageID: m.ID, At: BeforeWire}
-	if h := s.takeHold(o, info); h != nil {
+	info := Held{Account: o.account, Device: d.ID, Chat: m.Chat, MessageID: m.ID}
+	if ok, err := c.holdOnWire(d, o, info); !ok {
 		s.mu.Unlock()
-		if !s.waitReleased(c.ctx, h) {
-			return nil // it never reached WhatsApp
-		}
-		s.mu.Lock()
-		if c.device != d {
-			s.mu.Unlock()
-			return errorf(401, "not linked") // unlinked or replaced while it was held
-		}
+		return err
 	}
 	p, err := s.accept(d, m, o)
 	if err != nil {
@@ -60,6 +54,33 @@ func (c *conn) message(req request) error {
 	}
 	s.spawn(func() { c.acknowledgeLate(req.N, p, h) })
 	return nil
+}
+
+// holdOnWire stops a message that has come, before anything is kept of it: BeforeWire, where it is gone with its
+// connection, or AfterWire, where WhatsApp has it whatever becomes of the page. ok: it goes on. The caller holds s.mu,
+// which is let go of meanwhile.
+func (c *conn) holdOnWire(d *device, o occasion, info Held) (ok bool, err error) {
+	s := c.s
+	for _, stop := range []struct {
+		at  string
+		ctx context.Context
+	}{{BeforeWire, c.ctx}, {AfterWire, s.ctx}} {
+		info.At = stop.at
+		h := s.takeHold(o, info)
+		if h == nil {
+			continue
+		}
+		s.mu.Unlock()
+		released := s.waitReleased(stop.ctx, h)
+		s.mu.Lock()
+		switch {
+		case !released:
+			return false, nil // it never reached WhatsApp
+		case stop.at == BeforeWire && c.device != d, s.world.findDevice(d.ID) != d:
+			return false, errorf(401, "not linked") // unlinked or replaced while it was held
+		}
+	}
+	return true, nil
 }
 
 // acknowledgeLate answers after a hold and a delay. When the page has left meanwhile the receipts still go out: they

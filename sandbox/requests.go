@@ -14,7 +14,7 @@ func handlers() map[string]func(*conn, request) error {
 	return map[string]func(*conn, request) error{
 		"hello": (*conn).hello, "refs": (*conn).refs, "pairing_code": (*conn).pairingCode, "ping": (*conn).ping,
 		"logout": (*conn).logout, "got": (*conn).gotPushes, "history": (*conn).history,
-		"message": (*conn).message, "message_action": (*conn).messageAction, "receipt": (*conn).receipt,
+		"message": (*conn).message, "step": (*conn).step, "steps": (*conn).steps, "message_action": (*conn).messageAction, "receipt": (*conn).receipt,
 		"chatstate": (*conn).chatstate, "presence": (*conn).presence, "chat_action": (*conn).chatAction,
 		"usync": (*conn).usync, "media_conn": (*conn).mediaConn, "group": (*conn).group, "block": (*conn).block,
 		"profile": (*conn).profile, "profile_picture": (*conn).profilePicture, "about": (*conn).about,

@@ -82,7 +82,7 @@ func Open(ctx context.Context, cfg Config) (_ *Server, err error) {
 		cfg: cfg, log: cfg.Log, assetTag: assetTag(), conns: map[*conn]struct{}{}, changed: make(chan struct{}),
 		faults: newFaults(), world: newWorld(), handlers: handlers(),
 	}
-	s.faults.used = s.notify
+	s.faults.used = s.faultsChanged
 	s.ctx, s.cancel = context.WithCancel(context.WithoutCancel(ctx))
 	defer func() {
 		if err != nil {

@@ -275,6 +275,18 @@ type reasonArgs struct {
 	Reason string `json:"reason"`
 }
 
+// stepArgs is a page's question whether a message that it sends is to wait at a step.
+type stepArgs struct {
+	At   string `json:"at"`
+	Chat string `json:"chat"`
+	ID   string `json:"id"`
+}
+
+type stepsPush struct {
+	At []string `json:"at"`
+	N  int64    `json:"n"`
+}
+
 type faultPush struct {
 	Name string         `json:"name"`
 	Args map[string]any `json:"args,omitempty"`

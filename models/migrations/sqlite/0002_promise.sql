@@ -18,6 +18,8 @@ CREATE INDEX messages_unknown ON messages (instance_id, look_at) WHERE state = '
 CREATE INDEX messages_sent ON messages (instance_id, sent_at) WHERE sent_at IS NOT NULL;
 -- A person's messages, for the list.
 CREATE INDEX messages_phone ON messages (instance_id, phone, seq);
+-- What did not arrive, for the list: few among many.
+CREATE INDEX messages_ended ON messages (instance_id, seq) WHERE ended_at IS NOT NULL;
 
 -- JSON of models.Pacing; empty: the defaults.
 ALTER TABLE instances ADD COLUMN pacing TEXT NOT NULL DEFAULT '';
@@ -27,6 +29,7 @@ ALTER TABLE instances ADD COLUMN restricted_until TIMESTAMP;
 -- +goose Down
 ALTER TABLE instances DROP COLUMN restricted_until;
 ALTER TABLE instances DROP COLUMN pacing;
+DROP INDEX messages_ended;
 DROP INDEX messages_phone;
 DROP INDEX messages_sent;
 DROP INDEX messages_unknown;

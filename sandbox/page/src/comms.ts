@@ -23,7 +23,7 @@ export class ServerError extends Error {
   }
 }
 
-const NOT_REPEATABLE = new Set<string>(["group", "chat_action", "profile", "pairing_code", "logout"]);
+const NOT_REPEATABLE = new Set<string>(["group", "chat_action", "profile", "pairing_code", "logout", "step", "steps"]);
 
 class Comms {
   #socket?: WebSocket;

@@ -22,6 +22,7 @@ import { isMigrated, readdress, setMigrated } from "./lid";
 import { historyWritten, onHistory, onMessage, onReceipt } from "./modules/receive";
 import { resendPending } from "./modules/send";
 import { wid } from "./modules/ids";
+import { nameSteps } from "./steps";
 import { destroyStorage, modelStorage, unlockMessages } from "./store";
 import type { Pushes } from "./wire";
 
@@ -184,6 +185,7 @@ let newest = 0; // number of the last push that came
 
 function enqueue(push: Push): void {
   if (push.op === "replaced") return onReplaced();
+  if (push.op === "steps") return nameSteps(push.args);
   newest = push.s ?? newest;
   // In a burst one answer is for all that are stored by then.
   queue = queue.then(() => handle(push)).then(() => (push.s && (push.s === newest || push.s % 50 === 0) ? got(push.s) : undefined)).catch(reportError);

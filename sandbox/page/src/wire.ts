@@ -86,6 +86,9 @@ export interface Requests {
   history: { args: { since: number }; ok: { chunks: number } };
   /** A message. ok is the server's ack (1). The same id again is acknowledged again and delivered once. */
   message: { args: WireMessage; ok: { t: number; chat: string; phash?: string } };
+  /** steps: the push "steps" of that number is heeded from now on. step: asked at a step that it named; answered when the message may go on. */
+  steps: { args: { n: number }; ok: Record<string, never> };
+  step: { args: { at: string; chat: string; id: string }; ok: Record<string, never> };
   /** Numbers on WhatsApp? Unknown ones come back with exists: false. */
   usync: { args: { wids: string[] }; ok: { users: { query: string; exists: boolean; wid?: string; lid?: string; business?: boolean; pushname?: string }[] } };
   /** Host and token for uploads: POST https://web.whatsapp.com{upload_path}/{type}?auth=… with the encrypted bytes → {"direct_path": "…"}; GET {direct_path} gives them back. */
@@ -137,6 +140,8 @@ export interface Pushes {
   replaced: Record<string, never>;
   /** A passkey is asked for while linking: the page calls navigator.credentials.get and waits. */
   passkey: { challenge: string };
+  /** The steps of a send at which the page asks from now on (see "step"). */
+  steps: { at: string[]; n: number };
   /** Faults that happen inside the page, by name (reload, crash, freeze, …). */
   fault: { name: string; args?: Record<string, unknown> };
 }

@@ -5,6 +5,7 @@
 import { define, R } from "../base/loader";
 import { initValue } from "../base/model";
 import { comms, ServerError } from "../comms";
+import { stepOf } from "../steps";
 import { lastRows, pendingRows } from "../store";
 import type { WireMedia, WireMessage } from "../wire";
 import { ACK, isSystemType, SendMsgResult, unixTime } from "./enums";
@@ -34,10 +35,20 @@ function addAndSend(chat: any, data: any): [Promise<any>, Promise<Result>] {
   } catch (err) {
     return [Promise.reject(err), Promise.resolve(failed())];
   }
+  const held = stepOf(data, "before_add");
+  if (!held) return addAndSendNow(data);
+  const both = held.then(() => addAndSendNow(data));
+  return [both.then((two) => two[0]), both.then((two) => two[1])];
+}
+
+function addAndSendNow(data: any): [Promise<any>, Promise<Result>] {
   const msg = showNew(withRowId({ ...data, ack: ACK.CLOCK }));
-  const stored = storeMessages([toRow(msg.attributes)]).then(() => msg);
-  const sent = stored.then(() => {
+  const store = () => storeMessages([toRow(msg.attributes)]);
+  const held = stepOf(data, "after_add");
+  const stored = (held ? held.then(store) : store()).then(() => msg);
+  const sent = stored.then(async () => {
     R("WAWebMsgCollection").MsgCollection.trigger("new_msg_sent", msg);
+    await stepOf(data, "after_storage");
     return transmit(msg);
   });
   return [stored, sent];
@@ -46,15 +57,18 @@ function addAndSend(chat: any, data: any): [Promise<any>, Promise<Result>] {
 /** Files: the message shows at once, and is written when its file is on the server. */
 export async function sendPrepared(chat: any, data: any, mediaData: any): Promise<Result> {
   expectStored(chat);
+  await stepOf(data, "before_add");
   const msg = showNew(withRowId({ ...data, ack: ACK.CLOCK }));
   initValue(msg, "mediaData", mediaData);
   msg.addChild("mediaData", mediaData);
+  await stepOf(data, "after_add");
   try {
     msg.set(await uploadFor(msg, mediaData));
   } catch {
     return fail(msg);
   }
   await saveMsg(msg);
+  await stepOf(data, "after_storage");
   const { messageSendResult } = await transmit(msg);
   return { messageSendResult };
 }
