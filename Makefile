@@ -9,7 +9,7 @@ ESBUILD := node_modules/.bin/esbuild --bundle --log-level=warning
 GO_SRC  := $(shell find . -name node_modules -prune -o \( -name '*.go' -o -name '*.sql' -o -path '*/templates/*' -o -path '*/text/*' -o -path '*/static/*' \) -type f -print) go.mod go.sum
 PAGE    := js/dist/wa.js js/dist/bridge.js sandbox/dist/page.js sandbox/dist/index.html web/dist/console.js web/dist/console.css
 
-.PHONY: help run test build page setup setup-test fmt vet lint types unit conformance torture torture-short bench clean
+.PHONY: help run test build page setup setup-test fmt vet lint types unit conformance torture torture-short events-torture bench clean
 
 help: ## list the commands
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -77,6 +77,9 @@ torture: build ## kill, stop and cut off kurir for 10 minutes, then at each step
 	go run ./bench/torture -for 10m -steps 100
 torture-short: build
 	go run ./bench/torture -for 30s -steps 2
+
+events-torture: page ## 10,000 messages at 200/s, kurir killed 20 times, a receiver that is ill: some minutes
+	KURIR_TORTURE=1 go test -count 1 -timeout 30m -run TestEveryEventArrives -v ./app
 
 bench: build ## speed and memory, printed as a table
 	go run ./bench

@@ -138,7 +138,7 @@ func (a *App) serve() {
 			DB: a.db, Instances: a.sessions, Outbox: a.out, Console: console, Fetch: fetch.New(fetch.Config{Allow: a.cfg.FetchAllow}),
 			CheckAdmin: a.admin.check, FilesDir: a.cfg.filesDir(), MaxFileBytes: a.cfg.MaxFileMB * 1_000_000,
 			WAAlways200: a.cfg.WAAlways200, Region: a.cfg.Region, Ready: a.ready, Log: a.log,
-			Events: a.db, Webhooks: a.db, Deliverer: a.hooks, Stats: a.stats, Closing: a.closing,
+			Events: a.db, Webhooks: hooks{a.db, a.sessions.presenceMayChange}, Deliverer: a.hooks, Stats: a.stats, Closing: a.closing,
 		}),
 		ReadHeaderTimeout: 10 * time.Second,
 		IdleTimeout:       2 * time.Minute,

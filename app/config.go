@@ -44,6 +44,10 @@ type Config struct {
 	FetchAllow []netip.Prefix `env:"KURIR_FETCH_ALLOW"`
 	// WebhookAllow are address ranges that webhooks may call although they are private. Comma-separated CIDR.
 	WebhookAllow []netip.Prefix `env:"KURIR_WEBHOOK_ALLOW"`
+	// CatchUp is how far back kurir looks for what came while it, its browser or the connection was away. 0: not at all.
+	CatchUp time.Duration `env:"KURIR_CATCH_UP" envDefault:"168h"`
+	// CatchUpFirst is the same for a number that was just linked: how much of its past is told as events. 0: nothing.
+	CatchUpFirst time.Duration `env:"KURIR_CATCH_UP_FIRST" envDefault:"0s"`
 	// Retention is how long things are kept.
 	Retention Retention
 	// Region is the country of phone numbers without a country code, ISO 3166-1, for new instances.
@@ -124,14 +128,17 @@ func (c *Config) validate() error {
 	if c.AckTimeout < minAckTimeout || c.AckTimeout > maxAckTimeout {
 		return fmt.Errorf("KURIR_ACK_TIMEOUT: must be from %s to %s (an attempt ends after a minute)", minAckTimeout, maxAckTimeout)
 	}
+	if c.CatchUp < 0 || c.CatchUpFirst < 0 {
+		return errors.New("KURIR_CATCH_UP, KURIR_CATCH_UP_FIRST: must be 0 or more; 168h are 7 days")
+	}
+	if err := c.Retention.validate(); err != nil {
+		return err
+	}
 	if c.MemoryReserveMB < 0 {
 		return errors.New("KURIR_MEMORY_RESERVE: must be 0 or more")
 	}
 	if c.MemoryBudgetMB < 0 || c.MemoryBudgetMB > 0 && c.MemoryBudgetMB < minMemoryBudgetMB {
 		return fmt.Errorf("KURIR_MEMORY_BUDGET: must be 0 (no bound) or at least %d: WhatsApp Web alone takes most of that", minMemoryBudgetMB)
-	}
-	if err := c.Retention.validate(); err != nil {
-		return err
 	}
 	if _, err := time.LoadLocation(c.TimeZone); err != nil {
 		return fmt.Errorf("KURIR_TIME_ZONE: %w", err)

@@ -19,6 +19,7 @@ func (s *Sessions) onEvent(id string, e browser.Event) {
 	switch e.Type {
 	case browser.EventState:
 		s.onState(ctx, id, *e.Status)
+		s.inflowOf(id).state(ctx, *e.Status)
 		s.watchers.tell(id)
 		s.noteState(ctx, id, *e.Status)
 		s.noteQR(ctx, id)
@@ -29,9 +30,11 @@ func (s *Sessions) onEvent(id string, e browser.Event) {
 		if err := s.out.Ack(ctx, id, e.Ack.ID, e.Ack.Ack); err != nil {
 			s.log.Error("ack is not stored", "instance", id, "message", e.Ack.ID, "err", err)
 		}
-		s.noteAck(ctx, id, *e.Ack)
-	case browser.EventMessage:
-		s.noteMessage(ctx, id, *e.Message)
+		if e.Ack.Ack >= 2 { // 1 is that it was sent
+			s.inflowOf(id).put(e)
+		}
+	default:
+		s.inflowOf(id).put(e)
 	}
 }
 

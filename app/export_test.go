@@ -3,6 +3,7 @@ package app
 import (
 	"slices"
 
+	"kurir/browser"
 	"kurir/sandbox"
 	"kurir/web"
 )
@@ -22,4 +23,20 @@ func Magic() []web.MagicNumber {
 		list = append(list, web.MagicNumber{Number: m.Number, Kind: kindOf(m.Fault)})
 	}
 	return list
+}
+
+// Deafen has what an instance's page says lost, until hear is called: then kurir notices that something is missing, as it
+// does by the page's numbers.
+func (a *App) Deafen(instance string) (hear func()) {
+	s := a.sessions
+	s.mu.Lock()
+	flow := s.inflows[instance]
+	delete(s.inflows, instance)
+	s.mu.Unlock()
+	return func() {
+		s.mu.Lock()
+		s.inflows[instance] = flow
+		s.mu.Unlock()
+		flow.put(browser.Event{Type: browser.EventMissed})
+	}
 }

@@ -3,7 +3,6 @@ package app
 import (
 	"context"
 	"os"
-	"strings"
 	"time"
 
 	"kurir/browser"
@@ -15,14 +14,6 @@ import (
 
 // What happens in a session, in the words of the event log. What becomes of kurir's own messages is not here: the
 // database writes it down together with the message's row (events.Outcomes).
-
-// note writes an event down. What cannot be written now is not lost for good: the page still has it, and it is found
-// when the instance is WORKING again.
-func (s *Sessions) note(ctx context.Context, id string, p events.Payload) {
-	if _, err := s.events.Append(ctx, id, p); err != nil {
-		s.log.Error("event is not stored", "instance", id, "type", p.Type(), "err", err)
-	}
-}
 
 func (s *Sessions) noteState(ctx context.Context, id string, st browser.Status) {
 	err := s.events.AppendState(ctx, id, events.SessionState{
@@ -44,25 +35,6 @@ func (s *Sessions) noteQR(ctx context.Context, id string) {
 	}
 }
 
-// noteAck writes down an ack of a message that kurir did not send: one that was typed on the phone.
-func (s *Sessions) noteAck(ctx context.Context, id string, a browser.Ack) {
-	if a.Ack < 2 || s.ours(ctx, id, a.ID) {
-		return
-	}
-	s.note(ctx, id, &events.MessageAck{ID: a.ID, Chat: a.Chat, Phone: phoneOf(a.Chat), Ack: a.Ack, State: events.AckState(a.Ack)})
-}
-
-// noteMessage writes down a message that came, or that was typed on the phone.
-func (s *Sessions) noteMessage(ctx context.Context, id string, m browser.Message) {
-	c := content(m)
-	switch {
-	case !m.FromMe:
-		s.note(ctx, id, &events.Message{Content: c})
-	case !s.ours(ctx, id, m.ID):
-		s.note(ctx, id, &events.MessageSent{Content: c})
-	}
-}
-
 // ours says whether a message was sent through kurir. When that cannot be told now, it says yes: the outbox tells of
 // its own.
 func (s *Sessions) ours(ctx context.Context, id, waID string) bool {
@@ -73,17 +45,66 @@ func (s *Sessions) ours(ctx context.Context, id, waID string) bool {
 	return problem.CodeOf(err) != problem.NotFound
 }
 
+// payload says what an event of the page is in the log; nil: it is told otherwise, or by nobody's wish. replayed: it was
+// not seen when it happened.
+func (s *Sessions) payload(ctx context.Context, id string, e browser.Event, replayed bool) events.Payload {
+	switch e.Type {
+	case browser.EventMessage:
+		switch c := content(*e.Message, replayed); {
+		case !c.FromMe:
+			return &events.Message{Content: c}
+		case !s.ours(ctx, id, c.ID): // typed on the phone, or on another device
+			return &events.MessageSent{Content: c}
+		}
+	case browser.EventAck:
+		if a := e.Ack; !s.ours(ctx, id, a.ID) {
+			return &events.MessageAck{ID: a.ID, Chat: a.Chat, Phone: phoneOf(a.Chat), Ack: a.Ack, State: events.AckState(a.Ack)}
+		}
+	case browser.EventEdited:
+		m := e.Edited
+		return &events.MessageEdited{
+			ID: m.ID, Chat: m.Chat, Phone: m.Phone, LID: m.LID, Author: person(m.Author), FromMe: m.FromMe, Body: m.Body,
+			Time: time.UnixMilli(m.TimeMS).UTC(), Replayed: replayed,
+		}
+	case browser.EventRevoked:
+		m := e.Revoked
+		return &events.MessageRevoked{
+			ID: m.ID, Chat: m.Chat, Phone: m.Phone, LID: m.LID, By: person(m.By), FromMe: m.FromMe,
+			Time: time.Unix(m.Time, 0).UTC(), Replayed: replayed,
+		}
+	case browser.EventReaction:
+		m := e.Reaction
+		return &events.MessageReaction{
+			MessageID: m.MessageID, Chat: m.Chat, From: events.Person(m.From), FromMe: m.FromMe, Reaction: m.Reaction,
+			Time: time.UnixMilli(m.TimeMS).UTC(), Replayed: replayed,
+		}
+	case browser.EventParticipants:
+		g := e.Participants
+		people := make([]events.Person, 0, len(g.People))
+		for _, p := range g.People {
+			people = append(people, events.Person(p))
+		}
+		return &events.GroupParticipants{
+			ID: g.ID, Chat: g.Chat, Action: g.Action, By: person(g.By), People: people, Time: time.Unix(g.Time, 0).UTC(), Replayed: replayed,
+		}
+	case browser.EventSubject:
+		g := e.Subject
+		return &events.GroupSubject{ID: g.ID, Chat: g.Chat, Subject: g.Subject, By: person(g.By), Time: time.Unix(g.Time, 0).UTC(), Replayed: replayed}
+	case browser.EventCall:
+		c := e.Call
+		return &events.CallReceived{ID: c.ID, From: events.Person(c.From), Chat: c.Chat, Video: c.Video, Group: c.Group, Time: time.Unix(c.Time, 0).UTC()}
+	case browser.EventPresence:
+		p := e.Presence
+		return &events.Presence{Chat: p.Chat, From: events.Person(p.From), State: p.State, Time: time.UnixMilli(p.TimeMS).UTC()}
+	}
+	return nil
+}
+
 // content translates a message of the page.
-func content(m browser.Message) events.Content {
+func content(m browser.Message, replayed bool) events.Content {
 	c := events.Content{
 		ID: m.ID, Chat: m.Chat, Phone: m.Phone, LID: m.LID, FromMe: m.FromMe, Kind: m.Type, Body: m.Body, Caption: m.Caption,
-		Time: time.Unix(m.Time, 0).UTC(),
-	}
-	if m.Author != "" {
-		c.Author = &events.Person{WID: m.Author, Phone: phoneOf(m.Author)}
-		if strings.HasSuffix(m.Author, "@lid") {
-			c.Author.LID = m.Author
-		}
+		Author: person(m.Writer), Mentions: m.Mentions, Time: time.Unix(m.Time, 0).UTC(), Replayed: replayed,
 	}
 	if m.Media != nil {
 		c.Media = &events.Media{MimeType: m.Media.MimeType, FileName: m.Media.FileName, Size: m.Media.Size}
@@ -92,6 +113,13 @@ func content(m browser.Message) events.Content {
 		c.QuotedID = m.Quoted.ID
 	}
 	return c
+}
+
+func person(p *browser.Person) *events.Person {
+	if p == nil {
+		return nil
+	}
+	return (*events.Person)(p)
 }
 
 // phoneOf returns the digits of a person's wid that names a number, else nothing.

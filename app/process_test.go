@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -15,6 +16,7 @@ import (
 
 	"kurir/app"
 	"kurir/sandbox"
+	"kurir/webhook"
 )
 
 // helperEnv makes the test binary run a kurir instead of the tests, so that a test can SIGKILL it.
@@ -35,7 +37,10 @@ func runHelper() int {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
-	a, err := app.Open(ctx, cfg, slog.New(slog.NewTextHandler(os.Stderr, nil)))
+	if os.Getenv(hooksEnv) != "" {
+		cfg.Waits.Webhook = webhook.Config{Timeout: time.Second, Schedule: slices.Repeat([]time.Duration{200 * time.Millisecond}, 10_000), Breath: 50 * time.Millisecond}
+	}
+	a, err := app.Open(ctx, cfg, slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: cfg.LogLevel})))
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1

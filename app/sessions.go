@@ -35,6 +35,7 @@ type Sessions struct {
 	mu         sync.Mutex
 	running    map[string]*browser.Session
 	restricted map[string]time.Time // as stored, by instance
+	inflows    map[string]*inflow   // of those that run
 	watchers   watchers
 }
 
@@ -43,7 +44,7 @@ func newSessions(cfg Config, db *models.DB, ev *events.Log, out *outbox.Outbox, 
 		cfg: cfg, db: db, events: ev, out: out, simulator: sim, binary: binary, scripts: scripts, log: log,
 		launches: make(chan struct{}, runtime.NumCPU()),
 		memory:   &browser.Memory{Reserve: cfg.MemoryReserveMB * 1_000_000, Available: cfg.FreeMemory},
-		running:  map[string]*browser.Session{}, restricted: map[string]time.Time{},
+		running:  map[string]*browser.Session{}, restricted: map[string]time.Time{}, inflows: map[string]*inflow{},
 	}
 }
 
@@ -272,7 +273,10 @@ func (s *Sessions) launch(ctx context.Context, in models.Instance) error {
 		RestrictedUntil: restricted, OnEvent: func(e browser.Event) { s.onEvent(in.ID, e) },
 	})
 	s.out.Attach(in.ID, session, paceOf(in))
+	s.inflows[in.ID] = startInflow(s, in, session) //nolint:contextcheck // it lives as long as the session
 	if err := session.Start(ctx); err != nil {
+		s.inflows[in.ID].close()
+		delete(s.inflows, in.ID)
 		return errors.Join(err, s.out.Detach(ctx, in.ID))
 	}
 	s.running[in.ID] = session
@@ -298,6 +302,13 @@ func (s *Sessions) end(ctx context.Context, id string) error {
 		return nil
 	}
 	err := errors.Join(s.out.Detach(ctx, id), session.Stop(ctx))
+	s.mu.Lock()
+	flow := s.inflows[id]
+	delete(s.inflows, id)
+	s.mu.Unlock()
+	if flow != nil {
+		flow.close()
+	}
 	s.watchers.tell(id)
 	return err
 }

@@ -33,6 +33,7 @@ func (l *life) show() {
 		if state == StateRestricted {
 			st.Until = &until
 		}
+		st.Receiving = state == StateWorking || (state == StateDegraded || state == StateRestricted) && l.broken.IsZero()
 		st.CanSend = state == StateWorking || state == StateRestricted ||
 			state == StateDegraded && l.overdue.id != "" && !l.overdue.paused() && l.outgrown == 0 && l.broken.IsZero() && l.canSend()
 		p := l.page

@@ -110,6 +110,7 @@ func (l *life) event(payload string) {
 	if e.Seq != l.seq+1 {
 		l.log.Warn("events of the bridge are missing", "after", l.seq, "got", e.Seq)
 		l.ask("state", l.timing.heartbeat)
+		l.events.put(Event{Type: EventMissed})
 	}
 	l.seq = e.Seq
 	if err := l.take(e); err != nil {
@@ -144,6 +145,8 @@ func (l *life) take(e bridgeEvent) error {
 			l.acked(ack.ID)
 		}
 		l.events.put(Event{Type: EventAck, Ack: &ack})
+	case "history":
+		l.events.put(Event{Type: EventMissed})
 	case "unacked":
 		var m struct {
 			ID   string `json:"id"`
@@ -153,12 +156,6 @@ func (l *life) take(e bridgeEvent) error {
 			return err
 		}
 		l.unacked(m.ID, m.Chat)
-	case "message":
-		var m Message
-		if err := json.Unmarshal(e.Data, &m); err != nil {
-			return err
-		}
-		l.events.put(Event{Type: EventMessage, Message: &m})
 	case "logout":
 		var out struct {
 			Reason string `json:"reason"`
@@ -168,7 +165,15 @@ func (l *life) take(e bridgeEvent) error {
 		}
 		l.logout(out.Reason)
 	default:
-		l.log.Debug("an event of an unknown type", "type", e.Type)
+		happened, known, err := decodeHappening(e.Type, e.Data)
+		if err != nil {
+			return err
+		}
+		if !known {
+			l.log.Debug("an event of an unknown type", "type", e.Type)
+			return nil
+		}
+		l.events.put(happened)
 	}
 	return nil
 }
@@ -306,7 +311,12 @@ func (l *life) pong(data json.RawMessage, err error) {
 		return // alive; the time limit of loading watches over the rest
 	}
 	// Events can overtake the answer or come after it, so only what the page had sent by the last heartbeat counts.
-	if l.seq < l.pinged || (l.page != nil && beat.Stream != l.page.Stream) {
+	if l.seq < l.pinged {
+		l.log.Warn("events of the bridge are missing", "after", l.seq, "sent", l.pinged)
+		l.seq = l.pinged
+		l.events.put(Event{Type: EventMissed})
+		l.ask("state", l.timing.heartbeat)
+	} else if l.page != nil && beat.Stream != l.page.Stream {
 		l.ask("state", l.timing.heartbeat)
 	}
 	l.pinged = beat.Seq

@@ -46,7 +46,9 @@ func (r *run) loop() {
 		if end.planned {
 			r.log.Info("Chromium is started again", "reason", end.reason)
 			r.setQR(QR{})
-			r.set(func(st *Status) { st.State, st.Reason, st.CanSend = StateStarting, end.reason, false })
+			r.set(func(st *Status) {
+				st.State, st.Reason, st.CanSend, st.Receiving = StateStarting, end.reason, false, false
+			})
 			continue
 		}
 		failures++
@@ -56,7 +58,7 @@ func (r *run) loop() {
 		}
 		r.log.Warn("the session's Chromium is lost", "reason", end.reason, "failures", failures)
 		r.setQR(QR{})
-		r.set(func(st *Status) { st.State, st.Reason, st.CanSend = state, end.reason, false })
+		r.set(func(st *Status) { st.State, st.Reason, st.CanSend, st.Receiving = state, end.reason, false, false })
 		r.pause(r.backoff(failures))
 	}
 	if !r.stopped() { // logged out: nothing runs, and nothing will by itself

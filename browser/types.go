@@ -36,6 +36,9 @@ type Status struct {
 	// RestrictedUntil is until when WhatsApp's restriction lasts, in every state; nil when there is none. It is the
 	// account's, not the session's: whoever keeps sessions keeps it, and gives it back in Config.
 	RestrictedUntil *time.Time `json:"-"`
+	// Receiving says that the page has a connection to WhatsApp and tells what comes. Until then what has come is only
+	// in the page, or still with WhatsApp.
+	Receiving bool `json:"-"`
 	// CanSend says that Send is of use in this state. RESTRICTED sends to chats that WhatsApp's restriction leaves
 	// alone; a session that is DEGRADED for want of an ack takes the next message when nothing has helped that one, and
 	// the next one tells whether acks are back.
@@ -151,6 +154,9 @@ type Message struct {
 	Ack     int     `json:"ack"`
 	Media   *Media  `json:"media"`
 	Quoted  *Quoted `json:"quoted"`
+	// Mentions are the wids of who is mentioned, and Writer is the author by every name. Only of events.
+	Mentions []string `json:"mentions,omitempty"`
+	Writer   *Person  `json:"writer,omitempty"`
 }
 
 // Media describes a file in a message.
@@ -186,6 +192,14 @@ type Event struct {
 	QR      *QR      // EventQR
 	Ack     *Ack     // EventAck
 	Message *Message // EventMessage: incoming, or written on the phone
+
+	Edited       *Edited       // EventEdited
+	Revoked      *Revoked      // EventRevoked
+	Reaction     *Reaction     // EventReaction
+	Participants *Participants // EventParticipants
+	Subject      *Subject      // EventSubject
+	Call         *Call         // EventCall
+	Presence     *Seen         // EventPresence
 }
 
 // EventType names an Event.
@@ -197,6 +211,17 @@ const (
 	EventQR      EventType = "session.qr"
 	EventAck     EventType = "message.ack"
 	EventMessage EventType = "message"
+
+	EventEdited       EventType = "message.edited"
+	EventRevoked      EventType = "message.revoked"
+	EventReaction     EventType = "message.reaction"
+	EventParticipants EventType = "group.participants"
+	EventSubject      EventType = "group.subject"
+	EventCall         EventType = "call.received"
+	EventPresence     EventType = "presence"
+	// EventMissed: the page may have what it has not told, because an event was lost on its way, or because it got a piece
+	// of the past. Nothing is set; Backlog has it.
+	EventMissed EventType = "missed"
 )
 
 // Ack is a step of an outgoing message. Values as in WhatsApp: -1 error, 0 clock, 1 server, 2 device, 3 read, 4 played.

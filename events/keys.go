@@ -69,7 +69,11 @@ func (m *MessageAck) about() about {
 func (*MessageFailed) Type() string { return TypeMessageFailed }
 func (m *MessageFailed) about() about {
 	// A person may have it sent again, and it may fail again.
-	return about{chat: lane(m.Chat, m.Phone), keys: []string{"failed:" + m.MessageID + ":" + strconv.Itoa(m.Attempts)}}
+	key := "failed:" + m.MessageID + ":" + m.State + ":" + strconv.Itoa(m.Attempts)
+	if !m.ended.IsZero() {
+		key += ":" + strconv.FormatInt(m.ended.UnixMicro(), 10)
+	}
+	return about{at: m.ended, chat: lane(m.Chat, m.Phone), keys: []string{key}}
 }
 
 // Type is TypeMessageReaction.

@@ -115,3 +115,6 @@ func (e Envelope) JSON() ([]byte, error) { return encode(e) }
 func Wrap(e models.Event) Envelope {
 	return Envelope{ID: e.ID, Seq: e.Seq, Type: e.Type, Time: e.Time, Instance: e.InstanceID, Data: e.Payload}
 }
+
+// When says when a payload happened; zero: it does not say.
+func When(p Payload) time.Time { return p.about().at }

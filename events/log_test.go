@@ -188,7 +188,32 @@ func TestOutcomesAreWrittenWithTheStep(t *testing.T) {
 	ack(m, 1) // the ack comes before the answer
 	settle(models.Outcome{Seq: m.Seq, State: models.MessageSent, Ack: 1})
 
-	want := "message.sent message.ack message.ack message.failed message.sent message.ack message.sent"
+	// What ends without having left is told as well, each time that it ends.
+	wait := func(expires *time.Time) models.Message {
+		m, _, err := db.Enqueue(t.Context(), models.Message{
+			InstanceID: in, Chat: "6281@c.us", Phone: "6281", Kind: "text", Body: "halo", ExpiresAt: expires,
+		}, models.AuditEntry{Action: "wa.send"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return m
+	}
+	m = wait(nil)
+	for range 2 {
+		if _, _, err := db.Cancel(t.Context(), in, m.ID, models.AuditEntry{Action: "v1.cancel"}); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := db.Resend(t.Context(), in, m.ID, models.AuditEntry{Action: "v1.resend"}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	past := time.Now().Add(-time.Minute)
+	wait(&past)
+	if _, err := db.Due(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+
+	want := "message.sent message.ack message.ack message.failed message.sent message.ack message.sent message.failed message.failed message.failed"
 	if got := strings.Join(types(t, db, in), " "); got != want {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}

@@ -14,13 +14,20 @@ func Outcomes(before, after models.Message) []models.NewEvent {
 		}
 	}
 	switch after.State {
-	case models.MessageQueued, models.MessageSending:
+	case models.MessageScheduled, models.MessageQueued, models.MessageSending:
 		return nil
-	case models.MessageFailed, models.MessageUnknown:
-		add(&MessageFailed{
+	case models.MessageFailed, models.MessageUnknown, models.MessageExpired, models.MessageCancelled:
+		if before.State == after.State {
+			return nil // nothing new is known
+		}
+		f := MessageFailed{
 			MessageID: after.ID, ID: after.WAID, Chat: after.Chat, Phone: after.Phone, State: string(after.State),
 			Code: after.Code, Detail: after.Detail, Attempts: after.Attempts,
-		})
+		}
+		if after.EndedAt != nil {
+			f.ended = *after.EndedAt
+		}
+		add(&f)
 		return list
 	}
 	switch before.State {

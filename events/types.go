@@ -96,17 +96,19 @@ type MessageAck struct {
 	State     string `json:"state"` // delivered, read or played
 }
 
-// MessageFailed is a message given to kurir that did not leave (state failed), or of which it cannot be known whether
-// it left (state unknown).
+// MessageFailed is a message given to kurir that did not leave (state failed; expired: its time was over; cancelled:
+// somebody called it off), or of which it cannot be known whether it left (state unknown).
 type MessageFailed struct {
 	MessageID string `json:"message_id"` // msg_…
 	ID        string `json:"id"`         // WhatsApp's id that it had or would have had
 	Chat      string `json:"chat"`
 	Phone     string `json:"phone,omitempty"`
-	State     string `json:"state"` // failed or unknown
+	State     string `json:"state"` // failed, expired, cancelled or unknown
 	Code      string `json:"code"`  // of the catalogue of errors
 	Detail    string `json:"detail,omitempty"`
 	Attempts  int    `json:"attempts"`
+
+	ended time.Time // when it ended; names the happening
 }
 
 // MessageReaction is a reaction to a message. A new one of the same person replaces the one before; an empty one takes

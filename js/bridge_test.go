@@ -413,7 +413,7 @@ func abilitiesGone(t *testing.T, s *sandbox.Server, p *page) {
 	p.eval(fmt.Sprintf(`(async()=>{while(importNamespace(%q)[%q])await new Promise(r=>setTimeout(r,5))})()`, gone[4][0], gone[4][1]))
 	probe := must[map[string]browser.Capability](p, "probe", nil)
 	for name, c := range probe {
-		if want := !slices.Contains([]string{"messages", "number_check", "lid"}, name); c.OK != want {
+		if want := !slices.Contains([]string{"messages", "backlog", "number_check", "lid"}, name); c.OK != want {
 			t.Errorf("%s: %+v, want ok %v", name, c, want)
 		}
 	}

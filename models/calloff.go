@@ -73,6 +73,9 @@ func (db *DB) change(ctx context.Context, instanceID, id string, audit AuditEntr
 		if errors.Is(err, sql.ErrNoRows) {
 			return problem.New(refusal, string(old.State))
 		}
+		if err == nil {
+			err = appendOutcome(s, old, now)
+		}
 		if err != nil {
 			return err
 		}

@@ -65,6 +65,9 @@ func (d *Moved) expire(s *session, at time.Time) error {
 		if errors.Is(err, sql.ErrNoRows) {
 			continue
 		}
+		if err == nil {
+			err = appendOutcome(s, m, now)
+		}
 		if err != nil {
 			return err
 		}

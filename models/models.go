@@ -26,8 +26,12 @@ type Instance struct {
 	Pacing   Pacing `gorm:"serializer:json"`
 	// RestrictedUntil is the end of WhatsApp's lock on first messages (463); nil: none that is known.
 	RestrictedUntil *time.Time
-	CreatedAt       time.Time
-	UpdatedAt       time.Time
+	// HeardAt is the time, by WhatsApp's clock, until which all that happened on the phone is in the event log; nil: it
+	// was never linked. What happened before HeardFrom is none of its: the number was linked only then.
+	HeardAt   *time.Time
+	HeardFrom *time.Time
+	CreatedAt time.Time
+	UpdatedAt time.Time
 }
 
 // APIKey opens /wa/* and the reads of one instance. Only its SHA-256 is stored.

@@ -2,8 +2,10 @@ package sandbox
 
 import (
 	"cmp"
+	"crypto/rand"
 	"net/http"
 	"slices"
+	"time"
 )
 
 // This file is the part of the control API with which tests act as the other side: type, react, change a group, set a
@@ -87,6 +89,27 @@ func (s *Server) Type(number, chat, state string) error {
 	return s.withPhone(number, func(a *account) { s.showTyping(a, chat, state) })
 }
 
+// Call lets a phone ring another one. Nobody answers, and what is not connected now never hears of it.
+func (s *Server) Call(number, to string, video bool) (id string, err error) {
+	n, err := parseUser(number)
+	if err != nil {
+		return "", err
+	}
+	receiver, err := parseUser(to)
+	if err != nil {
+		return "", err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	a := s.world.ensure(n)
+	if a.Offline {
+		return "", errOffline(n)
+	}
+	id = rand.Text()
+	s.world.ensure(receiver).tell("call", callArgs{ID: id, From: a.wid(), Video: video, T: time.Now().Unix()})
+	return id, nil
+}
+
 // showTyping tells everybody in a chat that somebody types. The caller holds s.mu.
 func (s *Server) showTyping(a *account, chat, state string) {
 	told := chatstateArgs{Chat: a.wid(), State: state}
@@ -115,6 +138,13 @@ func (s *Server) controlDeeds(mux *http.ServeMux) {
 		State string `json:"state"`
 	}) (any, error) {
 		return none{}, s.Type(r.PathValue("number"), a.Chat, a.State)
+	}))
+	mux.HandleFunc("POST /phones/{number}/call", control1(func(r *http.Request, a struct {
+		To    string `json:"to"`
+		Video bool   `json:"video"`
+	}) (any, error) {
+		id, err := s.Call(r.PathValue("number"), a.To, a.Video)
+		return map[string]string{"id": id}, err
 	}))
 	mux.HandleFunc("POST /phones/{number}/act", control1(func(r *http.Request, a struct {
 		Chat   string `json:"chat"`

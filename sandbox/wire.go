@@ -198,6 +198,13 @@ type chatstateArgs struct {
 	State  string `json:"state"` // composing, recording, paused
 }
 
+type callArgs struct {
+	ID    string `json:"id"`
+	From  string `json:"from"`
+	Video bool   `json:"video,omitempty"`
+	T     int64  `json:"t"`
+}
+
 type presenceArgs struct {
 	WID       string `json:"wid,omitempty"`
 	State     string `json:"state,omitempty"` // available, unavailable

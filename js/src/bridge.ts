@@ -8,8 +8,10 @@ import { lookup } from "./lookup";
 import { type Any, quiet } from "./modules";
 import { probe } from "./probe";
 import { reach } from "./reach";
+import { backlog, changed } from "./backlog";
 import { contactColumns, listChats, listMessages } from "./read";
 import { send } from "./send";
+import { askPresence } from "./watch";
 
 interface Method {
   limitMs: number; // unless args.timeout_ms says otherwise
@@ -27,6 +29,9 @@ const methods: Record<string, Method> = {
   lookup: { limitMs: 15_000, run: (a, ms) => lookup(String(a.chat ?? ""), (a.ids ?? []).map(String), ms) },
   chats: { limitMs: 10_000, run: (a) => listChats(count(a.limit)) },
   messages: { limitMs: 20_000, run: (a, ms) => listMessages(String(a.chat ?? ""), count(a.limit), ms) },
+  changed: { limitMs: 10_000, run: (a) => changed(Number(a.from ?? 0)) },
+  backlog: { limitMs: 30_000, run: (a, ms) => backlog((a.chats ?? []).map(String), Number(a.from ?? 0), ms) },
+  presence: { limitMs: 2000, run: (a) => askPresence(a.on === true) },
   contacts: { limitMs: 20_000, run: contactColumns },
   pairingCode: { limitMs: 30_000, run: (a, ms) => pairingCode(String(a.phone ?? ""), ms) },
   logout: { limitMs: 15_000, run: (_a, ms) => logout(ms) },

@@ -7,6 +7,14 @@ export interface Events {
   ack: { id: string; chat: string; ack: number };
   unacked: { id: string; chat: string }; // on the wire for long, and WhatsApp's server has not answered
   message: Any;
+  edited: Any;
+  revoked: Any;
+  reaction: { message_id: string; chat: string; from: Any; from_me: boolean; reaction: string; time_ms: number };
+  "group.participants": Any;
+  "group.subject": Any;
+  call: { id: string; from: Any; chat: string; video: boolean; group: boolean; time: number };
+  presence: { chat: string; from: Any; state: string; time_ms: number };
+  history: Record<string, never>; // a piece of the past is complete; nothing in it was told
   logout: { reason: string };
 }
 

@@ -5,7 +5,7 @@ import { str } from "./ids";
 import { limit, sleep, textOf } from "./limits";
 import { type Any, conn, count, field, fn, has, loaded, mod, quiet, socket, stream, wpp } from "./modules";
 import { updateQR } from "./qr";
-import { watchMessages } from "./watch";
+import { watchAll } from "./watch";
 
 export interface PageState {
   mode: string;
@@ -73,7 +73,7 @@ export function check(): void {
   }
   if (!attached) return;
   updateQR(s.registered, s.socket === "UNPAIRED_IDLE");
-  if (s.registered || s.ready) watchMessages();
+  if (s.registered || s.ready) watchAll();
 }
 
 // Several values change at once when the page moves on: one event then, in the next microtask.

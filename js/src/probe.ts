@@ -2,7 +2,7 @@
 import { isRegistered, wppReady } from "./lifecycle";
 import { Deadline, sleep } from "./limits";
 import { chats, conn, contacts, fn, loaded, mod, msgs, quiet, socket, stream, wpp } from "./modules";
-import { watchingMessages } from "./watch";
+import { watching } from "./watch";
 
 export interface Capability {
   ok: boolean;
@@ -11,6 +11,8 @@ export interface Capability {
 
 type Check = () => unknown; // false, undefined, "" or an exception: missing
 
+/** A store is watched from the link on. */
+const watched = (name: string): Check => () => watching(name) || !isRegistered();
 const f = (m: string, n: string): Check => () => fn(m, n);
 
 const checks: Record<string, Record<string, Check>> = {
@@ -29,7 +31,11 @@ const checks: Record<string, Record<string, Check>> = {
   send_file: { "wa-js ready": wppReady, sendFileMessage: () => wpp()?.chat?.sendFileMessage, MediaPrep: () => mod("WAWebMedia")?.MediaPrep ?? mod("WAWebPrepRawMedia"), createFromData: () => mod("WAWebMediaOpaqueData")?.default },
   new_chat: { findOrCreateLatestChat: f("WAWebFindChat", "findOrCreateLatestChat"), createWid: f("WAWebWidFactory", "createWid") },
   number_check: { queryWidExists: f("WAWebQueryExistsJob", "queryWidExists") },
-  events: { "MsgCollection.on": () => msgs()?.on, watching: () => watchingMessages() || !isRegistered() },
+  events: { "MsgCollection.on": () => msgs()?.on, watching: watched("messages") },
+  reactions: { "addOrUpdateReactions…": () => fn("WAWebReactionsMsgAction", "addOrUpdateReactionsModelCollection") ?? fn("WAWebReactionsMsgAction", "addOrUpdateReactions"), watching: watched("reactions") },
+  calls: { "CallCollection.on": () => mod("WAWebCallCollection")?.default?.on, watching: watched("calls") },
+  presence: { "PresenceCollection.on": () => mod("WAWebPresenceCollection")?.PresenceCollection?.on, watching: watched("presence") },
+  backlog: { ChatCollection: chats, msgFindBefore: () => fn("WAWebDBMessageFindLocal", "msgFindBefore") ?? fn("WAWebDBMessageFindLocal", "msgFindByDirection") },
   lookup: { getMessagesById: () => msgs()?.getMessagesById },
   chats: { ChatCollection: chats },
   messages: { msgFindBefore: () => fn("WAWebDBMessageFindLocal", "msgFindBefore") ?? fn("WAWebDBMessageFindLocal", "msgFindByDirection") },

@@ -14,6 +14,7 @@ import { onChatAction, loadChats, saveChats } from "./modules/chats";
 import { loadContacts, saveContacts } from "./modules/contacts";
 import { SOCKET_STATE, SOCKET_STREAM } from "./modules/enums";
 import { loadGroups } from "./modules/groups";
+import { onCall } from "./modules/misc";
 import { onGroupNotification } from "./modules/group-notices";
 import { onChatstate, onPresence } from "./modules/presence";
 import { device, saveLink } from "./modules/prefs";
@@ -180,10 +181,14 @@ export function pushesHandled(): Promise<unknown> {
   return queue;
 }
 
+let newest = 0; // number of the last push that came
+
 function enqueue(push: Push): void {
   if (push.op === "replaced") return onReplaced();
   if (push.op === "steps") return nameSteps(push.args);
-  queue = queue.then(() => handle(push)).then(() => (push.s ? got(push.s) : undefined)).catch(reportError);
+  newest = push.s ?? newest;
+  // In a burst one answer is for all that are stored by then.
+  queue = queue.then(() => handle(push)).then(() => (push.s && (push.s === newest || push.s % 50 === 0) ? got(push.s) : undefined)).catch(reportError);
 }
 
 async function lastGot(): Promise<number> {
@@ -210,6 +215,7 @@ async function handle(push: Push): Promise<unknown> {
     case "message": return onMessage(push.args);
     case "receipt": return onReceipt(push.args);
     case "chatstate": return onChatstate(push.args);
+    case "call": return onCall(push.args);
     case "presence": return onPresence(push.args);
     case "chat_action": return onChatAction(push.args);
     case "message_action": return onMessageAction(push.args);

@@ -63,6 +63,11 @@ export function unlockMessages(): void {
   unlock();
 }
 
+/** Goes on behind what an earlier page gave: what arrived within the second in which that one ended comes after it. */
+export function continueRowIds(chats: ChatRow[]): void {
+  for (const { last } of chats) if (last) lastRowId = Math.max(lastRowId, -last.rowId);
+}
+
 const KEYS = {
   me: "last-wid-md",
   lid: "WALid",

@@ -126,6 +126,8 @@ export interface Pushes {
   receipt: { chat: string; ids: string[]; type: "delivery" | "read" | "played"; author?: string; t: number };
   chatstate: { chat: string; author?: string; state: "composing" | "recording" | "paused" };
   presence: { wid: string; state: "available" | "unavailable"; t?: number };
+  /** Somebody rings. */
+  call: { id: string; from: string; video?: boolean; t: number };
   message_action: { chat: string; action: MessageAction; target: { id: string; from_me: boolean; author?: string }; id: string; author?: string; text?: string; t: number };
   chat_action: { chat: string; action: string; value?: unknown };
   contact: WireContact;

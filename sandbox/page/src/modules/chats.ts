@@ -6,7 +6,7 @@ import { BaseCollection, reposition } from "../base/collection";
 import { BaseModel, defineModel } from "../base/model";
 import { comms } from "../comms";
 import { isMigrated } from "../lid";
-import { lastRows, modelStorage, writeRows, type ChatRow } from "../store";
+import { continueRowIds, lastRows, modelStorage, writeRows, type ChatRow } from "../store";
 import type { Pushes, WireChat } from "../wire";
 import { unixTime } from "./enums";
 import { chatTitle } from "./getters";
@@ -144,7 +144,9 @@ function show(rows: ChatRow[]): void {
 
 /** Brings all chats into memory. The newest message of each is made when somebody looks: see chat.msgs. */
 export async function loadChats(): Promise<void> {
-  show(await modelStorage.getAll("chat"));
+  const rows = await modelStorage.getAll("chat");
+  continueRowIds(rows);
+  show(rows);
 }
 
 export async function saveChats(chats: WireChat[]): Promise<void> {

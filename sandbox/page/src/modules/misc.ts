@@ -5,7 +5,9 @@ import { BaseCollection } from "../base/collection";
 import { BaseModel, defineModel } from "../base/model";
 import { EventEmitter } from "../base/emitter";
 import { modelStorage } from "../store";
+import type { Pushes } from "../wire";
 import { isSystemType } from "./enums";
+import { wid } from "./ids";
 
 class CmdImpl extends EventEmitter {}
 const CMD_EVENTS = "openChatAt,openChatFromUnread,openChatBottom,closeChat,closeActiveChat,setActiveFilter,archiveChat,pinChat,muteChat,markChatUnread,sendStarMsgs,sendUnstarMsgs,sendDeleteMsgs,sendRevokeMsgs,alertNewMsg,scrollChatListToTop";
@@ -24,6 +26,11 @@ class CallCollectionImpl extends BaseCollection {
   static override model = Call;
   processIncomingCall(call: any): any { return this.add(call)[0]; }
   setActiveCall(call: any): any { return call; }
+}
+
+/** Somebody rings this account. */
+export function onCall(push: Pushes["call"]): void {
+  R("WAWebCallCollection").default.processIncomingCall({ id: push.id, peerJid: wid(push.from), isVideo: !!push.video, isGroup: false, outgoing: false, offerTime: push.t });
 }
 
 class Status extends BaseModel {}

@@ -53,10 +53,13 @@ async function handleMessage(attributes: any): Promise<void> {
   const chatId = attributes.id.remote;
   const { MsgCollection } = R("WAWebMsgCollection");
   if (MsgCollection.get(attributes.id) || (await messageRow(String(attributes.id)))) return;
-  await MsgCollection.processMultipleMessages(chatId, [attributes], {}, {}, {});
+  // The chat is written together with its newest message: what it counts is set before.
   const chat = R("WAWebChatCollection").ChatCollection.get(chatId);
-  if (attributes.id.fromMe) return updateChat(chat, { unreadCount: 0 });
-  if (!isSystemType(attributes.type)) await updateChat(chat, { unreadCount: Math.max(0, chat.unreadCount) + 1 });
+  const unread = attributes.id.fromMe ? 0 : isSystemType(attributes.type) ? chat.unreadCount : Math.max(0, chat.unreadCount) + 1;
+  const newest = !(lastRows.get(String(chatId))?.t! > attributes.t);
+  if (newest) chat.set({ unreadCount: unread });
+  await MsgCollection.processMultipleMessages(chatId, [attributes], {}, {}, {});
+  if (!newest && unread !== chat.unreadCount) await updateChat(chat, { unreadCount: unread });
 }
 
 /** A piece of the past: stored, and the newest of each chat shown. */
