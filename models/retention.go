@@ -135,13 +135,13 @@ func (db *DB) SweepDeliveries(before time.Time) *Sweep {
 	}
 }
 
-// SweepMessages deletes messages that were accepted before the given time and are over. Queued and sending ones stay,
-// and unknown ones, which only a person ends. With a message goes its idempotency key.
+// SweepMessages deletes messages that were accepted before the given time and are over. Those that wait or are being sent stay,
+// and unknown ones, which may still end. With a message goes its idempotency key.
 func (db *DB) SweepMessages(before time.Time) *Sweep {
 	return &Sweep{
 		db: db, Name: "messages", before: before,
 		window: db.oldest("messages", "seq", "created_at", before),
-		remove: remove("messages", "seq", "state IN ('sent', 'delivered', 'read', 'failed') AND file_path = ''"),
+		remove: remove("messages", "seq", "state IN ('sent', 'delivered', 'read', 'failed', 'expired', 'cancelled') AND file_path = ''"),
 	}
 }
 

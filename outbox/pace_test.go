@@ -3,6 +3,7 @@ package outbox
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -29,6 +30,20 @@ type clockwork struct {
 }
 
 func newClockwork() *clockwork { return &clockwork{start: time.Now(), at: map[string]float64{}} }
+
+// when returns after how many seconds a message was sent; 0 when it was not.
+func (c *clockwork) when(body string) float64 {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.at[body]
+}
+
+// sent returns what was sent, in order.
+func (c *clockwork) sent() []string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return slices.Clone(c.order)
+}
 
 func (c *clockwork) send(_ context.Context, m browser.Outgoing, _ int) (browser.Sent, error) {
 	c.mu.Lock()
@@ -62,7 +77,7 @@ func TestGapBetweenMessages(t *testing.T) {
 		last := h.want(rows[39], models.MessageSent, "")
 		var longest, shortest float64 = 0, 100
 		for i := 1; i < 40; i++ {
-			gap := c.at[fmt.Sprint(i)] - c.at[fmt.Sprint(i-1)]
+			gap := c.when(fmt.Sprint(i)) - c.when(fmt.Sprint(i-1))
 			longest, shortest = max(longest, gap), min(shortest, gap)
 		}
 		if shortest < 2 || longest > 5.1 || longest-shortest < 1 {
@@ -81,11 +96,11 @@ func TestHighPriorityIgnoresTheGap(t *testing.T) {
 		time.Sleep(time.Second)
 		h.want(h.enqueue("code", high), models.MessageSent, "")
 		h.want(h.enqueue("code 2", high), models.MessageSent, "")
-		if at := c.at["code 2"]; at > 1.5 {
+		if at := c.when("code 2"); at > 1.5 {
 			h.t.Errorf("the code left after %.1f s", at)
 		}
 		h.want(b, models.MessageSent, "")
-		if at := c.at["b"]; at < 60 {
+		if at := c.when("b"); at < 60 {
 			h.t.Errorf("b left after %.1f s", at)
 		}
 	})
@@ -97,10 +112,11 @@ func TestDailyLimitHoldsEverybody(t *testing.T) {
 		for i := range 7 {
 			rows = append(rows, h.enqueue(fmt.Sprint(i)))
 		}
-		code := h.enqueue("code", high)
+		h.want(rows[2], models.MessageSent, "")
+		code := h.enqueue("code", high) // too late for today
 		time.Sleep(time.Minute)
-		if len(c.order) != 3 {
-			h.t.Fatalf("sent %v", c.order)
+		if len(c.sent()) != 3 {
+			h.t.Fatalf("sent %v", c.sent())
 		}
 		st, _ := h.o.PaceState(h.id)
 		midnight := time.Date(2000, 1, 2, 0, 0, 0, 0, jakarta)
@@ -115,18 +131,18 @@ func TestDailyLimitHoldsEverybody(t *testing.T) {
 		h.o.SetPace(h.id, Pace{Pacing: models.Pacing{PerDay: 3}, Zone: jakarta})
 		h.o.SetReady(h.id, true)
 		time.Sleep(time.Minute)
-		if len(c.order) != 3 {
-			h.t.Fatalf("after a restart: %v", c.order)
+		if len(c.sent()) != 3 {
+			h.t.Fatalf("after a restart: %v", c.sent())
 		}
 		h.want(rows[5], models.MessageSent, "")
 		// The bubble starts at 7:00: the second day begins 17 h later, the third 41 h.
 		for body, hours := range map[string]float64{"2": 0, "code": 17, "4": 17, "5": 41} {
-			if at := c.at[body] / 3600; at < hours || at > hours+0.1 {
+			if at := c.when(body) / 3600; at < hours || at > hours+0.1 {
 				h.t.Errorf("%s left after %.2f h", body, at)
 			}
 		}
 		h.want(code, models.MessageSent, "")
-		if d := cmp.Diff([]string{"0", "1", "2", "code", "3", "4", "5"}, c.order[:7]); d != "" {
+		if d := cmp.Diff([]string{"0", "1", "2", "code", "3", "4", "5"}, c.sent()[:7]); d != "" {
 			h.t.Error(d)
 		}
 	})
@@ -151,7 +167,7 @@ func TestFirstContactLimitLetsConversationsPass(t *testing.T) {
 		}
 		h.want(rows[4], models.MessageSent, "")
 		time.Sleep(time.Minute)
-		if d := cmp.Diff([]string{"new 1", "old 1", "new 2", "old 2"}, c.order); d != "" {
+		if d := cmp.Diff([]string{"new 1", "old 1", "new 2", "old 2"}, c.sent()); d != "" {
 			t.Fatal(d)
 		}
 		if m := h.row(rows[3]); m.State != models.MessageScheduled || m.Code != string(problem.FirstContactLimit) || m.Attempts != 0 {
@@ -161,10 +177,10 @@ func TestFirstContactLimitLetsConversationsPass(t *testing.T) {
 			t.Errorf("%+v", m)
 		}
 		h.want(rows[5], models.MessageSent, "")
-		if at := c.at["new 3"] / 3600; at < 17 || at > 17.1 {
+		if at := c.when("new 3") / 3600; at < 17 || at > 17.1 {
 			t.Errorf("new 3 left after %.2f h", at)
 		}
-		if d := cmp.Diff([]string{"new 3", "new 4"}, c.order[4:]); d != "" {
+		if d := cmp.Diff([]string{"new 3", "new 4"}, c.sent()[4:]); d != "" {
 			t.Error(d)
 		}
 	})
@@ -180,11 +196,11 @@ func TestQuietHours(t *testing.T) {
 		paced(t, models.Pacing{QuietFrom: c.from, QuietTo: c.to}, func(h *house, clock *clockwork) {
 			a := h.enqueue("a")
 			h.want(h.enqueue("code", high), models.MessageSent, "")
-			if at := clock.at["code"]; at > 1 {
+			if at := clock.when("code"); at > 1 {
 				h.t.Errorf("%s–%s: the code left after %.1f s", c.from, c.to, at)
 			}
 			h.want(a, models.MessageSent, "")
-			if at := clock.at["a"] / 3600; at < c.hours-0.001 || at > c.hours+0.01 {
+			if at := clock.when("a") / 3600; at < c.hours-0.001 || at > c.hours+0.01 {
 				h.t.Errorf("%s–%s: left after %.2f h, want %.2f", c.from, c.to, at, c.hours)
 			}
 		})
@@ -198,7 +214,7 @@ func TestPaceChangesWhileRunning(t *testing.T) {
 		time.Sleep(time.Second)
 		h.o.SetPace(h.id, Pace{Pacing: models.Pacing{GapMS: 5000}})
 		h.want(b, models.MessageSent, "")
-		if at := c.at["b"]; at > 6.5 {
+		if at := c.when("b"); at > 6.5 {
 			h.t.Errorf("b left after %.1f s", at)
 		}
 	})
