@@ -34,6 +34,8 @@ type request struct {
 	lost   problem.Code // what an answer that cannot be understood means
 
 	before func(ctx context.Context, e engine) (after func(), err error) // before the call; nil = nothing
+	// then uses the answer while the document is there; its error is named like one of the call. nil = nothing
+	then func(ctx context.Context, e engine, answer json.RawMessage) error
 }
 
 // call makes a request. It ends with a value or a *problem.Error by the limit, by the end of ctx, and at once
@@ -60,6 +62,15 @@ func (s *Session) call(ctx context.Context, r request) (json.RawMessage, error) 
 	}
 	answer, err := doc.engine.call(ctx, r.method, r.args)
 	switch {
+	case err == nil && answer.Error == nil && r.then != nil:
+		if err := r.then(ctx, doc.engine, answer.OK); err != nil {
+			var known *problem.Error
+			if doc.ctx.Err() == nil && errors.As(err, &known) {
+				return nil, err
+			}
+			return nil, r.failure(ctx, doc, err)
+		}
+		return answer.OK, nil
 	case err == nil && answer.Error == nil:
 		return answer.OK, nil
 	case err == nil && answer.Error.Reload:

@@ -5,6 +5,7 @@ import { fileInput } from "./files";
 import { check, logout, pairingCode, state } from "./lifecycle";
 import { limit, Problem, textOf } from "./limits";
 import { lookup } from "./lookup";
+import { dropMedia, fetchMedia, saveMedia } from "./media";
 import { type Any, quiet } from "./modules";
 import { probe } from "./probe";
 import { reach } from "./reach";
@@ -28,6 +29,9 @@ const methods: Record<string, Method> = {
   chats: { limitMs: 10_000, run: (a) => listChats(count(a.limit)) },
   messages: { limitMs: 20_000, run: (a, ms) => listMessages(String(a.chat ?? ""), count(a.limit), ms) },
   contacts: { limitMs: 20_000, run: contactColumns },
+  fetchMedia: { limitMs: 60_000, run: (a, ms) => fetchMedia(a as Parameters<typeof fetchMedia>[0], ms) },
+  saveMedia: { limitMs: 2000, run: (a) => saveMedia(String(a.token ?? "")) },
+  dropMedia: { limitMs: 2000, run: (a) => dropMedia(String(a.token ?? "")) },
   pairingCode: { limitMs: 30_000, run: (a, ms) => pairingCode(String(a.phone ?? ""), ms) },
   logout: { limitMs: 15_000, run: (_a, ms) => logout(ms) },
 };
