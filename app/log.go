@@ -19,7 +19,11 @@ import (
 // note writes an event down. What cannot be written now is not lost for good: the page still has it, and it is found
 // when the instance is WORKING again.
 func (s *Sessions) note(ctx context.Context, id string, p events.Payload) {
-	if _, err := s.events.Append(ctx, id, p); err != nil {
+	added, err := s.events.Append(ctx, id, p)
+	if len(added) > 0 {
+		s.files.Wake(id)
+	}
+	if err != nil {
 		s.log.Error("event is not stored", "instance", id, "type", p.Type(), "err", err)
 	}
 }
@@ -55,6 +59,7 @@ func (s *Sessions) noteAck(ctx context.Context, id string, a browser.Ack) {
 // noteMessage writes down a message that came, or that was typed on the phone.
 func (s *Sessions) noteMessage(ctx context.Context, id string, m browser.Message) {
 	c := content(m)
+	s.describe(ctx, id, &c)
 	switch {
 	case !m.FromMe:
 		s.note(ctx, id, &events.Message{Content: c})
@@ -106,6 +111,7 @@ func phoneOf(wid string) string {
 type usage struct {
 	models.Stats
 	WaitingFiles Folder `json:"waiting_files"` // that wait to be sent
+	MediaFiles   Folder `json:"media_files"`   // of incoming messages
 }
 
 // Folder is how much is in a folder.
@@ -120,6 +126,7 @@ func (a *App) stats(ctx context.Context) (any, error) {
 		return nil, err
 	}
 	u := usage{Stats: st}
+	u.MediaFiles.Count, u.MediaFiles.Bytes = a.media.store.Usage()
 	entries, err := os.ReadDir(a.cfg.filesDir())
 	if err != nil {
 		return nil, err

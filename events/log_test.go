@@ -155,7 +155,7 @@ func TestOutcomesAreWrittenWithTheStep(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		m, ok, err := db.Claim(t.Context(), in)
+		m, ok, err := db.Claim(t.Context(), in, models.PriorityLow)
 		if err != nil || !ok {
 			t.Fatal(ok, err)
 		}
@@ -173,7 +173,7 @@ func TestOutcomesAreWrittenWithTheStep(t *testing.T) {
 	}
 	m := send()
 	settle(models.Outcome{Seq: m.Seq, State: models.MessageQueued, Code: "SEND_REJECTED", Attempted: true}) // nothing to tell
-	if m, _, _ = db.Claim(t.Context(), in); m.Seq == 0 {
+	if m, _, _ = db.Claim(t.Context(), in, models.PriorityLow); m.Seq == 0 {
 		t.Fatal("not claimed again")
 	}
 	settle(models.Outcome{Seq: m.Seq, State: models.MessageSent, Ack: 1, Attempted: true})
@@ -214,7 +214,7 @@ func TestEveryTypeHasAPayload(t *testing.T) {
 	t.Parallel()
 	have := map[string]bool{}
 	for _, p := range []Payload{
-		&Message{}, &MessageSent{}, &MessageAck{}, &MessageFailed{}, &MessageReaction{}, &MessageEdited{}, &MessageRevoked{}, &SessionState{},
+		&Message{}, &MessageSent{}, &MessageAck{}, &MessageFailed{}, &MessageReaction{}, &MessageEdited{}, &MessageRevoked{}, &MessageMedia{}, &SessionState{},
 		&SessionQR{}, &GroupParticipants{}, &GroupSubject{}, &CallReceived{}, &Presence{}, &WebhookDisabled{},
 	} {
 		have[p.Type()] = true

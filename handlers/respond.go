@@ -39,6 +39,10 @@ func okText(code string, indonesian bool) string {
 		return "Simpan secret ini: hanya ditampilkan sekali ini."
 	case code == codeSecret:
 		return "Keep the secret: it is shown only now."
+	case code == codePending && indonesian:
+		return "File sedang diambil dari WhatsApp."
+	case code == codePending:
+		return "The file is being fetched from WhatsApp."
 	case indonesian:
 		return "Berhasil."
 	}

@@ -38,6 +38,7 @@ type NewEvent struct {
 	Key        string   // see Event
 	Also       []string // other keys that the same happening may have been written down under
 	Payload    json.RawMessage
+	Media      *Media // the file that it tells of: its row is written with it; nil: none
 }
 
 const eventColumns = `pos, id, instance_id, seq, type, time, chat, key, payload, created_at`
@@ -127,6 +128,13 @@ func appendEvent(s *session, n NewEvent) (Event, error) {
 		return Event{}, err
 	}
 	s.news.appended = true
+	if n.Media != nil {
+		m := *n.Media
+		m.EventPos = e.Pos
+		if err := addMedia(s, m); err != nil {
+			return Event{}, err
+		}
+	}
 	return e, addDeliveries(s, e)
 }
 

@@ -23,7 +23,8 @@ type Instance struct {
 	Phone    string // own number when it was last linked
 	LID      string `gorm:"column:lid"` // own lid
 	Pushname string
-	Pacing   Pacing `gorm:"serializer:json"`
+	Pacing   Pacing        `gorm:"serializer:json"`
+	Media    MediaSettings `gorm:"serializer:json"`
 	// RestrictedUntil is the end of WhatsApp's lock on first messages (463); nil: none that is known.
 	RestrictedUntil *time.Time
 	CreatedAt       time.Time
