@@ -1,6 +1,7 @@
 package app
 
 import (
+	"context"
 	"slices"
 
 	"kurir/sandbox"
@@ -22,4 +23,9 @@ func Magic() []web.MagicNumber {
 		list = append(list, web.MagicNumber{Number: m.Number, Kind: kindOf(m.Fault)})
 	}
 	return list
+}
+
+// CleanNow lets the janitor make one pass.
+func (a *App) CleanNow(ctx context.Context, keep Retention) {
+	newJanitor(a.db, a.media.store, keep, a.log).clean(ctx)
 }
