@@ -236,6 +236,31 @@ func (s *Session) Messages(ctx context.Context, chat string, limit int) ([]Messa
 	return decode[[]Message](ctx, s, reading("messages", map[string]any{"chat": chat, "limit": limit}))
 }
 
+// Range is which messages of a chat are read.
+type Range struct {
+	Limit  int    `json:"limit"`
+	Before string `json:"before,omitempty"` // id of a message: the newest of those older than it
+	After  string `json:"after,omitempty"`  // the oldest of those newer than it; with Before, up to that one
+	Since  int64  `json:"since,omitempty"`  // epoch seconds: none older
+}
+
+// Page is what a Range gave.
+type Page struct {
+	Messages []Message `json:"messages"` // in time order, without a gap
+	// Complete says that there is nothing more in the range. False: there is, or the phone may have more than WhatsApp Web
+	// could load now.
+	Complete bool `json:"complete"`
+}
+
+// History returns messages of a chat. Where the page has no older ones, WhatsApp is asked for them, for up to 10 s.
+// Errors are *problem.Error; NOT_FOUND when the chat has no message Before or After.
+func (s *Session) History(ctx context.Context, chat string, r Range) (Page, error) {
+	return decode[Page](ctx, s, reading("history", struct {
+		Chat string `json:"chat"`
+		Range
+	}{chat, r}))
+}
+
 // Contacts returns the address book. Errors are *problem.Error.
 func (s *Session) Contacts(ctx context.Context) ([]Contact, error) {
 	c, err := decode[contactColumns](ctx, s, reading("contacts", nil))

@@ -219,6 +219,8 @@ type fakeReader struct {
 	err      error
 	chat     string
 	limit    int
+	which    browser.Range
+	complete bool
 }
 
 func (r *fakeReader) Chats(_ context.Context, limit int) ([]browser.Chat, error) {
@@ -226,9 +228,9 @@ func (r *fakeReader) Chats(_ context.Context, limit int) ([]browser.Chat, error)
 	return r.chats, r.err
 }
 
-func (r *fakeReader) Messages(_ context.Context, chat string, limit int) ([]browser.Message, error) {
-	r.chat, r.limit = chat, limit
-	return r.messages, r.err
+func (r *fakeReader) History(_ context.Context, chat string, which browser.Range) (browser.Page, error) {
+	r.chat, r.limit, r.which = chat, which.Limit, which
+	return browser.Page{Messages: r.messages, Complete: r.complete}, r.err
 }
 
 func (r *fakeReader) Contacts(context.Context) ([]browser.Contact, error) { return r.contacts, r.err }

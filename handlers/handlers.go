@@ -39,7 +39,7 @@ type Instances interface {
 // Reader reads what a linked phone has.
 type Reader interface {
 	Chats(ctx context.Context, limit int) ([]browser.Chat, error)
-	Messages(ctx context.Context, chat string, limit int) ([]browser.Message, error)
+	History(ctx context.Context, chat string, r browser.Range) (browser.Page, error)
 	Contacts(ctx context.Context) ([]browser.Contact, error)
 }
 

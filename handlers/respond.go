@@ -56,6 +56,7 @@ type envelope struct {
 	Message   string `json:"message"`
 	ID        string `json:"id,omitempty"`
 	Data      any    `json:"data"`
+	Complete  *bool  `json:"complete,omitempty"`
 	RequestID string `json:"request_id,omitempty"` // of a failure, to find it in the log
 }
 
@@ -69,7 +70,7 @@ func (s *server) respond(c *call, r reply, err error) {
 		return
 	}
 	indonesian := prefersIndonesian(c.GetHeader("Accept-Language"))
-	status, e := http.StatusOK, envelope{Status: true, Code: r.code, ID: r.id, Data: r.data}
+	status, e := http.StatusOK, envelope{Status: true, Code: r.code, ID: r.id, Data: r.data, Complete: r.complete}
 	if err == nil {
 		e.Message = okText(r.code, indonesian)
 		if r.status != 0 {

@@ -2,6 +2,7 @@
 // always within a time limit and never by rejecting.
 import { lastSeq } from "./events";
 import { fileInput } from "./files";
+import { readHistory } from "./history";
 import { check, logout, pairingCode, state } from "./lifecycle";
 import { limit, Problem, textOf } from "./limits";
 import { lookup } from "./lookup";
@@ -28,6 +29,7 @@ const methods: Record<string, Method> = {
   lookup: { limitMs: 15_000, run: (a, ms) => lookup(String(a.chat ?? ""), (a.ids ?? []).map(String), ms) },
   chats: { limitMs: 10_000, run: (a) => listChats(count(a.limit)) },
   messages: { limitMs: 20_000, run: (a, ms) => listMessages(String(a.chat ?? ""), count(a.limit), ms) },
+  history: { limitMs: 20_000, run: (a, ms) => readHistory({ ...a, chat: String(a.chat ?? ""), limit: count(a.limit) }, ms) },
   contacts: { limitMs: 20_000, run: contactColumns },
   fetchMedia: { limitMs: 60_000, run: (a, ms) => fetchMedia(a as Parameters<typeof fetchMedia>[0], ms) },
   saveMedia: { limitMs: 2000, run: (a) => saveMedia(String(a.token ?? "")) },
