@@ -295,6 +295,9 @@ func newWorld(t testing.TB, change ...func(*world)) *world {
 	for _, f := range change {
 		f(w)
 	}
+	if w.deps.Media == nil {
+		w.deps.Media = &fakeMedia{w: w}
+	}
 	w.handler = New(w.deps)
 	return w
 }

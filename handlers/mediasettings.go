@@ -33,7 +33,7 @@ func (m mediaSettings) settings(most int64) (models.MediaSettings, error) {
 		}
 	}
 	out.Types = slices.Compact(slices.Sorted(slices.Values(m.Types)))
-	if m.MaxMB < 0 || m.MaxMB*1_000_000 > most {
+	if m.MaxMB < 0 || m.MaxMB > most/1_000_000 {
 		return out, problem.New(problem.MediaInvalid, fmt.Sprintf("`max_mb` must be from 0 (as the gateway allows) to %d", most/1_000_000))
 	}
 	return out, nil
