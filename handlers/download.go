@@ -84,7 +84,6 @@ func (s *server) mediaFile(g *gin.Context) {
 	}
 	c.Set(codeKey, codeOK)
 	http.ServeContent(patient{c.Writer, s.streamPatience}, c.Request, "", stored, f)
-	_ = http.NewResponseController(c.Writer).SetWriteDeadline(time.Time{}) // the next request on this connection has its own time
 }
 
 // patient gives each write of a long answer a time of its own: a reader that takes nothing is cut off, a slow one is not.
