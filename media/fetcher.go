@@ -190,17 +190,12 @@ func (f *Fetcher) orphaned(m models.Media) error {
 
 // fetch makes one attempt at a file and writes down what came of it.
 func (f *Fetcher) fetch(m models.Media, source Source) {
-	o, err := f.attempt(m, source)
-	if f.ctx.Err() != nil {
+	err := f.attempt(m, source)
+	if err == nil || f.ctx.Err() != nil {
 		return
 	}
-	if err != nil {
-		o = f.judge(m, err)
-		f.cfg.Log.Info("file is not fetched", "instance", m.InstanceID, "message", m.MessageID, "media", m.ID, "state", o.State, "err", err)
-	}
-	if o.ID == "" {
-		return // it is stored
-	}
+	o := f.judge(m, err)
+	f.cfg.Log.Info("file is not fetched", "instance", m.InstanceID, "message", m.MessageID, "media", m.ID, "state", o.State, "err", err)
 	if err := f.finish(o); err != nil && f.ctx.Err() == nil {
 		f.cfg.Log.Error("what became of a file is not stored", "instance", m.InstanceID, "media", m.ID, "err", err)
 		f.mu.Lock()
@@ -209,32 +204,32 @@ func (f *Fetcher) fetch(m models.Media, source Source) {
 	}
 }
 
-// attempt fetches a file into the store. An outcome without an id says that it was written down.
-func (f *Fetcher) attempt(m models.Media, source Source) (models.MediaOutcome, error) {
+// attempt fetches a file into the store, and writes that down.
+func (f *Fetcher) attempt(m models.Media, source Source) error {
 	limit := f.cfg.MaxBytes
 	if !m.Asked {
 		in, err := f.cfg.DB.Instance(f.ctx, m.InstanceID)
 		if err != nil {
-			return models.MediaOutcome{}, err
+			return err
 		}
 		limit = in.MediaWanted().Limit(limit)
 	}
 	if m.ToldSize > limit {
-		return models.MediaOutcome{}, problem.New(problem.MediaTooLarge, "")
+		return problem.New(problem.MediaTooLarge, "")
 	}
 	if !f.cfg.Store.Room(m.ToldSize) {
-		return models.MediaOutcome{}, ErrFull
+		return ErrFull
 	}
 	file, err := source.Download(f.ctx, browser.Wanted{
 		ID: m.MessageID, Chat: m.Chat, FromMe: m.FromMe, Author: m.Author, MaxBytes: limit, Size: m.ToldSize,
 	})
 	if err != nil {
-		return models.MediaOutcome{}, err
+		return err
 	}
 	if file.Size > limit { // the source has checked it; a bound is worth a second look
-		return models.MediaOutcome{}, errors.Join(problem.New(problem.MediaTooLarge, ""), os.Remove(file.Path))
+		return errors.Join(problem.New(problem.MediaTooLarge, ""), os.Remove(file.Path))
 	}
-	return models.MediaOutcome{}, f.cfg.Store.Take(f.ctx, file.Path, func(sum string, size int64) error {
+	return f.cfg.Store.Take(f.ctx, file.Path, func(sum string, size int64) error {
 		return f.finish(models.MediaOutcome{
 			ID: m.ID, State: models.MediaStored, Counted: true, SHA256: sum, Size: size,
 			Kind: file.Kind, MimeType: file.MimeType, FileName: file.Name,

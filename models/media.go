@@ -205,7 +205,7 @@ func (db *DB) Media(ctx context.Context, id string) (Media, error) {
 }
 
 func (db *DB) oneMedia(ctx context.Context, what, where string, args ...any) (Media, error) {
-	m, err := scanMedia(db.reads.QueryRowContext(ctx, "SELECT "+mediaColumns+" FROM media WHERE "+where, args...)) //nolint:gosec // ours
+	m, err := scanMedia(db.reads.QueryRowContext(ctx, "SELECT "+mediaColumns+" FROM media WHERE "+where, args...))
 	if errors.Is(err, sql.ErrNoRows) {
 		return Media{}, problem.New(problem.NotFound, what)
 	}
@@ -351,7 +351,7 @@ func (db *DB) freeMedia(ctx context.Context, where string, n int, args ...any) (
 	if err != nil {
 		return nil, nil, fmt.Errorf("look for old files: %w", err)
 	}
-	rows, err := db.reads.QueryContext(ctx, "SELECT id, sha256 FROM media WHERE "+where+" AND state <> 'pending' AND event_pos <= ? LIMIT ?", //nolint:gosec // ours
+	rows, err := db.reads.QueryContext(ctx, "SELECT id, sha256 FROM media WHERE "+where+" AND state <> 'pending' AND event_pos <= ? LIMIT ?",
 		append(args, delivered, n)...)
 	if err != nil {
 		return nil, nil, StorageError(fmt.Errorf("look for old files: %w", err))
