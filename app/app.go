@@ -90,7 +90,7 @@ func Open(ctx context.Context, cfg Config, log *slog.Logger) (_ *App, err error)
 	if err := a.hooks.Start(ctx); err != nil {
 		return nil, err
 	}
-	a.janitor = startJanitor(a.db, a.media.store, cfg.Retention, log)
+	a.janitor = startJanitor(a.db, cfg.Retention, log, withMedia(a.media.store))
 	a.sessions = newSessions(cfg, a.db, events.NewLog(a.db, cfg.Retention.Events), a.out, a.simulator, binary, scripts, log)
 	a.media.start(a.sessions, cfg.Waits.Media, log)
 	if err := a.sessions.startWanted(ctx); err != nil {

@@ -27,5 +27,7 @@ func Magic() []web.MagicNumber {
 
 // CleanNow lets the janitor make one pass.
 func (a *App) CleanNow(ctx context.Context, keep Retention) {
-	newJanitor(a.db, a.media.store, keep, a.log).clean(ctx)
+	j := newJanitor(a.db, keep, a.log)
+	withMedia(a.media.store)(j)
+	j.clean(ctx)
 }

@@ -49,7 +49,7 @@ const (
 // the writer, with a pause after each that is longer than the batch was.
 type janitor struct {
 	db    *models.DB
-	files *media.Store
+	files *media.Store // nil: rows of files are left alone
 	keep  Retention
 	log   *slog.Logger
 	stop  context.CancelFunc
@@ -59,10 +59,13 @@ type janitor struct {
 	held  time.Duration // the longest that the writer was kept
 }
 
-func startJanitor(db *models.DB, files *media.Store, keep Retention, log *slog.Logger) *janitor {
+func startJanitor(db *models.DB, keep Retention, log *slog.Logger, change ...func(*janitor)) *janitor {
 	ctx, cancel := context.WithCancel(context.Background())
-	j := newJanitor(db, files, keep, log)
+	j := newJanitor(db, keep, log)
 	j.stop = cancel
+	for _, f := range change {
+		f(j)
+	}
 	j.group.Go(func() {
 		for pause := janitorFirst; j.rest(ctx, pause); pause = janitorEvery {
 			j.clean(ctx)
@@ -71,8 +74,8 @@ func startJanitor(db *models.DB, files *media.Store, keep Retention, log *slog.L
 	return j
 }
 
-func newJanitor(db *models.DB, files *media.Store, keep Retention, log *slog.Logger) *janitor {
-	return &janitor{db: db, files: files, keep: keep, log: log, batch: 100}
+func newJanitor(db *models.DB, keep Retention, log *slog.Logger) *janitor {
+	return &janitor{db: db, keep: keep, log: log, batch: 100}
 }
 
 func (j *janitor) close() {
@@ -97,6 +100,18 @@ func (j *janitor) clean(ctx context.Context) {
 	for _, s := range sweeps {
 		j.repeat(ctx, s.Name, func(n int) (int64, time.Duration, bool, error) { return s.Step(ctx, n) })
 	}
+	if j.files != nil {
+		j.cleanMedia(ctx, now)
+	}
+	j.repeat(ctx, "what is gone", func(n int) (int64, time.Duration, bool, error) { return j.db.SweepGone(ctx, n) })
+	j.repeat(ctx, "free pages", func(n int) (int64, time.Duration, bool, error) {
+		held, more, err := j.db.Vacuum(ctx, n)
+		return 0, held, more, err
+	})
+}
+
+// cleanMedia makes one pass over the files of messages.
+func (j *janitor) cleanMedia(ctx context.Context, now time.Time) {
 	j.repeat(ctx, "media to keep for now", func(n int) (int64, time.Duration, bool, error) {
 		_, held, more, err := j.db.ReleaseMedia(ctx, n)
 		return 0, held, more, err
@@ -106,12 +121,10 @@ func (j *janitor) clean(ctx context.Context) {
 		before = now.Add(-j.keep.Media)
 	}
 	j.repeat(ctx, "media", func(n int) (int64, time.Duration, bool, error) { return j.expireMedia(ctx, before, n) })
-	j.repeat(ctx, "what is gone", func(n int) (int64, time.Duration, bool, error) { return j.db.SweepGone(ctx, n) })
-	j.repeat(ctx, "free pages", func(n int) (int64, time.Duration, bool, error) {
-		held, more, err := j.db.Vacuum(ctx, n)
-		return 0, held, more, err
-	})
 }
+
+// withMedia has a janitor remove old files too.
+func withMedia(files *media.Store) func(*janitor) { return func(j *janitor) { j.files = files } }
 
 // expireMedia deletes rows and then the files that no other row needs. A crash between the two leaves files that the next
 // start removes.

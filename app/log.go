@@ -19,11 +19,7 @@ import (
 // note writes an event down. What cannot be written now is not lost for good: the page still has it, and it is found
 // when the instance is WORKING again.
 func (s *Sessions) note(ctx context.Context, id string, p events.Payload) {
-	added, err := s.events.Append(ctx, id, p)
-	if len(added) > 0 {
-		s.files.Wake(id)
-	}
-	if err != nil {
+	if _, err := s.events.Append(ctx, id, p); err != nil {
 		s.log.Error("event is not stored", "instance", id, "type", p.Type(), "err", err)
 	}
 }

@@ -77,11 +77,7 @@ func (m *mediaRoom) Check(id string, query url.Values) error { return m.links.Ch
 
 // Ask is part of handlers.Media.
 func (m *mediaRoom) Ask(ctx context.Context, want models.Media) (models.Media, error) {
-	row, err := m.AskMedia(ctx, want)
-	if err == nil {
-		m.fetch.Wake(row.InstanceID)
-	}
-	return row, err
+	return m.AskMedia(ctx, want)
 }
 
 // url is a signed link.

@@ -168,4 +168,3 @@ func (g *gateway) hook(in instance) <-chan events.Envelope {
 	}
 	return got
 }
-

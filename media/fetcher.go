@@ -70,6 +70,7 @@ func Start(cfg Config) *Fetcher {
 	}
 	f := &Fetcher{cfg: cfg, wake: make(chan struct{}, 1), busy: map[string]bool{}, resting: map[string]time.Time{}}
 	f.ctx, f.cancel = context.WithCancel(context.Background())
+	cfg.DB.OnMedia(f.Wake)
 	f.group.Go(f.run)
 	return f
 }
@@ -80,7 +81,8 @@ func (f *Fetcher) Close() {
 	f.group.Wait()
 }
 
-// Wake has the files of an instance looked at: one was added, or the instance is ready. It never blocks.
+// Wake has the files of an instance looked at: the instance is ready. For files that are added the database calls it. It
+// never blocks.
 func (f *Fetcher) Wake(instanceID string) {
 	f.mu.Lock()
 	delete(f.resting, instanceID)

@@ -37,7 +37,6 @@ type world struct {
 	mu      sync.Mutex
 	ready   bool
 	answers map[int64][]error // of the next downloads, by the file's size; nil or none: the file
-	fetcher *Fetcher
 	asked   []browser.Wanted
 }
 
@@ -92,7 +91,6 @@ func (w *world) start(change ...func(*Config)) *Fetcher {
 	}
 	f := Start(cfg)
 	w.t.Cleanup(f.Close)
-	w.fetcher = f
 	return f
 }
 
@@ -134,9 +132,6 @@ func (w *world) message(size int64) string {
 	m.Describe(models.MediaSettings{Auto: true}.Decide(m.Kind, size, false, 1000))
 	if added, err := events.NewLog(w.db, 0).Append(context.Background(), w.instance, m); err != nil || len(added) != 1 {
 		w.t.Fatal(added, err)
-	}
-	if w.fetcher != nil {
-		w.fetcher.Wake(w.instance)
 	}
 	return m.Media.ID
 }
@@ -211,7 +206,7 @@ func TestFetcherGivesUp(t *testing.T) {
 		10: {timeout, timeout, errors.New("a secret path")}, 11: {problem.New(problem.MediaGone, "")}, 12: {problem.New(problem.MediaTooLarge, "")},
 	}
 	failed, gone, large := w.message(10), w.message(11), w.message(12)
-	f := w.start()
+	w.start()
 	if m := w.becomes(failed, models.MediaFailed); m.Attempts != 3 || m.Error != "the file could not be written; kurir's log says why" {
 		t.Errorf("%+v", m)
 	}
@@ -229,7 +224,6 @@ func TestFetcherGivesUp(t *testing.T) {
 	if _, err := w.db.AskMedia(context.Background(), models.Media{InstanceID: w.instance, MessageID: m.MessageID}); err != nil {
 		t.Fatal(err)
 	}
-	f.Wake(w.instance)
 	w.becomes(gone, models.MediaStored)
 	for _, a := range w.asked {
 		if a.Size == 1001 {

@@ -254,10 +254,15 @@ func (db *DB) EventsChanged() <-chan struct{} { return db.writer.appended.next()
 // writer's goroutine: it must not block.
 func (db *DB) OnDeliveries(f func(webhookIDs []string)) { db.writer.onDeliveries.Store(&f) }
 
+// OnMedia has f called with each instance that got a file to fetch, after that is on disk. Like OnDeliveries' it must not
+// block.
+func (db *DB) OnMedia(f func(instanceID string)) { db.writer.onMedia.Store(&f) }
+
 // news is what a transaction has to tell after its commit.
 type news struct {
 	appended bool
 	webhooks map[string]struct{} // that have something to deliver
+	media    map[string]struct{} // instances that have a file to fetch
 }
 
 // tell passes the news on and forgets them.
@@ -273,6 +278,11 @@ func (w *writer) tell() {
 			ids = append(ids, id)
 		}
 		(*f)(ids)
+	}
+	if f := w.onMedia.Load(); f != nil {
+		for id := range n.media {
+			(*f)(id)
+		}
 	}
 }
 

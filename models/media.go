@@ -3,10 +3,8 @@ package models
 import (
 	"context"
 	"database/sql"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 
@@ -60,82 +58,6 @@ func (Media) TableName() string { return "media" }
 // NewMediaID returns a new id of a file: med_ and a ULID.
 func NewMediaID() string { return "med_" + ulid.Make().String() }
 
-// MediaSettings say which files of an instance are fetched.
-type MediaSettings struct {
-	// Set says that somebody chose these. Without it every file is fetched that the gateway's limit allows.
-	Set bool `json:"set,omitempty"`
-	// Auto fetches incoming files when they come; else they are fetched when somebody asks.
-	Auto bool `json:"auto"`
-	// Types are those that are fetched when they come: image, video, audio, document, sticker; empty: all.
-	Types []string `json:"types"`
-	MaxMB int64    `json:"max_mb"` // the largest, in 1,000,000 bytes; 0: as the gateway allows
-}
-
-// MediaTypes are what MediaSettings.Types may name.
-func MediaTypes() []string { return []string{"image", "video", "audio", "document", "sticker"} }
-
-// MediaType is the type of a message of that kind. Voice notes are audio, round videos and GIFs are video.
-func MediaType(kind string) string {
-	switch kind {
-	case "ptt":
-		return "audio"
-	case "ptv", "gif":
-		return "video"
-	}
-	return kind
-}
-
-// MediaWanted returns the settings that hold for an instance.
-func (in Instance) MediaWanted() MediaSettings {
-	if in.Media.Set {
-		return in.Media
-	}
-	return MediaSettings{Auto: true}
-}
-
-// Decide says what is to become of a file when its message comes: pending, skipped or too_large. most is the gateway's
-// limit in bytes. What the linked account wrote itself is not fetched unasked: whoever wrote it has it.
-func (m MediaSettings) Decide(kind string, size int64, fromMe bool, most int64) MediaState {
-	if fromMe || !m.Auto || len(m.Types) > 0 && !slices.Contains(m.Types, MediaType(kind)) {
-		return MediaSkipped
-	}
-	if size > m.Limit(most) {
-		return MediaTooLarge
-	}
-	return MediaPending
-}
-
-// Limit is the largest file in bytes.
-func (m MediaSettings) Limit(most int64) int64 {
-	if m.MaxMB > 0 {
-		return min(most, m.MaxMB*1_000_000)
-	}
-	return most
-}
-
-// SetMedia stores an instance's settings. NOT_FOUND when there is no such instance.
-func (db *DB) SetMedia(ctx context.Context, id string, m MediaSettings) error {
-	text, err := json.Marshal(m)
-	if err != nil {
-		return fmt.Errorf("store media settings: %w", err)
-	}
-	err = db.write(ctx, func(s *session) error {
-		res, err := s.exec("UPDATE instances SET media = ?, updated_at = ? WHERE id = ?", string(text), now(), id)
-		if err != nil {
-			return err
-		}
-		n, err := res.RowsAffected()
-		if err == nil && n == 0 {
-			err = problem.New(problem.NotFound, "instance "+id)
-		}
-		return err
-	})
-	if err != nil {
-		return fmt.Errorf("store media settings: %w", err)
-	}
-	return nil
-}
-
 const insertMedia = `INSERT INTO media (id, instance_id, message_id, chat, phone, author, from_me, kind, mime_type, file_name,
 	told_size, state, next_at, asked, event_pos, created_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
 
@@ -143,7 +65,18 @@ func addMedia(s *session, m Media) error {
 	at := now()
 	_, err := s.exec(insertMedia, m.ID, m.InstanceID, m.MessageID, m.Chat, m.Phone, m.Author, m.FromMe, m.Kind, m.MimeType, m.FileName,
 		m.ToldSize, string(m.State), at, m.Asked, m.EventPos, at)
+	if m.State == MediaPending {
+		s.toFetch(m.InstanceID)
+	}
 	return translate(err)
+}
+
+// toFetch notes that an instance has a file to fetch after the commit.
+func (s *session) toFetch(instanceID string) {
+	if s.news.media == nil {
+		s.news.media = map[string]struct{}{}
+	}
+	s.news.media[instanceID] = struct{}{}
 }
 
 // AskMedia has the file of a message fetched: a row that is there is set to pending again unless it is pending or
@@ -174,6 +107,9 @@ func (db *DB) AskMedia(ctx context.Context, m Media) (Media, error) {
 			return err
 		}
 		row, err = scanMedia(s.queryRow("SELECT "+mediaColumns+" FROM media WHERE id = ?", id))
+		if row.State == MediaPending {
+			s.toFetch(row.InstanceID)
+		}
 		return err
 	})
 	if err != nil {
@@ -340,7 +276,8 @@ func (db *DB) ExpireMedia(ctx context.Context, before time.Time, n int) (hashes 
 	if err != nil || len(ids) == 0 {
 		return nil, 0, false, err
 	}
-	const query = "DELETE FROM media WHERE coalesce(free_since, ?1) <= ?1 AND id = ?2 AND state <> 'pending'"
+	const query = `DELETE FROM media WHERE (free_since <= ?1 OR instance_id NOT IN (SELECT id FROM instances))
+		AND id = ?2 AND state <> 'pending'`
 	done, held, err := db.eachMedia(ctx, query, now(), ids)
 	return hashes, held, len(ids) == n && done > 0, err
 }
