@@ -34,6 +34,7 @@ type App struct {
 	out       *outbox.Outbox
 	sessions  *Sessions
 	hooks     *webhook.Dispatcher
+	media     *mediaRoom
 	janitor   *janitor
 	simulator *simulator
 	lock      *os.File // of the data folder
@@ -74,20 +75,24 @@ func Open(ctx context.Context, cfg Config, log *slog.Logger) (_ *App, err error)
 	if err := a.openDatabase(ctx); err != nil {
 		return nil, err
 	}
+	if a.listener, err = new(net.ListenConfig).Listen(ctx, "tcp", cfg.Addr); err != nil {
+		return nil, fmt.Errorf("listen at KURIR_ADDR: %w", err)
+	}
+	if a.media, err = openMedia(ctx, cfg, a.db, a.URL()); err != nil {
+		return nil, err
+	}
 	waits := cfg.Waits.Outbox
 	waits.Log, waits.FilesDir = log, cfg.filesDir()
 	a.out = outbox.New(a.db, waits)
 	hooks := cfg.Waits.Webhook
-	hooks.Log, hooks.Allow = log, cfg.WebhookAllow
+	hooks.Log, hooks.Allow, hooks.MediaLink = log, cfg.WebhookAllow, a.media.url
 	a.hooks = webhook.New(a.db, hooks)
 	if err := a.hooks.Start(ctx); err != nil {
 		return nil, err
 	}
-	a.janitor = startJanitor(a.db, cfg.Retention, log)
+	a.janitor = startJanitor(a.db, cfg.Retention, log, withMedia(a.media.store))
 	a.sessions = newSessions(cfg, a.db, events.NewLog(a.db, cfg.Retention.Events), a.out, a.simulator, binary, scripts, log)
-	if a.listener, err = new(net.ListenConfig).Listen(ctx, "tcp", cfg.Addr); err != nil {
-		return nil, fmt.Errorf("listen at KURIR_ADDR: %w", err)
-	}
+	a.media.start(a.sessions, cfg.Waits.Media, log)
 	if err := a.sessions.startWanted(ctx); err != nil {
 		return nil, err
 	}
@@ -139,6 +144,7 @@ func (a *App) serve() {
 			CheckAdmin: a.admin.check, FilesDir: a.cfg.filesDir(), MaxFileBytes: a.cfg.MaxFileMB * 1_000_000,
 			WAAlways200: a.cfg.WAAlways200, Region: a.cfg.Region, Ready: a.ready, Log: a.log,
 			Events: a.db, Webhooks: hooks{a.db, a.sessions.presenceMayChange}, Deliverer: a.hooks, Stats: a.stats, Closing: a.closing,
+			Media: a.media, MaxMediaBytes: a.cfg.MediaMaxMB * 1_000_000,
 		}),
 		ReadHeaderTimeout: 10 * time.Second,
 		IdleTimeout:       2 * time.Minute,
@@ -183,6 +189,9 @@ func (a *App) Close(ctx context.Context) error {
 		}
 	} else if a.listener != nil {
 		errs = append(errs, a.listener.Close())
+	}
+	if a.media != nil {
+		a.media.close()
 	}
 	if a.sessions != nil {
 		errs = append(errs, a.sessions.close(ctx))

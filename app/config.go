@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net"
 	"net/netip"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -14,6 +15,7 @@ import (
 	"github.com/caarlos0/env/v11"
 
 	"kurir/browser"
+	"kurir/media"
 	"kurir/outbox"
 	"kurir/webhook"
 )
@@ -39,6 +41,15 @@ type Config struct {
 	WAAlways200 bool `env:"KURIR_WA_ALWAYS_200" envDefault:"false"`
 	// MaxFileMB is the largest file that is accepted, in MB (1,000,000 bytes).
 	MaxFileMB int64 `env:"KURIR_MAX_FILE_MB" envDefault:"100"`
+	// MediaMaxMB is the largest file of an incoming message that is fetched, in MB (1,000,000 bytes). An instance's
+	// settings may allow less. While one is fetched its page holds it in memory.
+	MediaMaxMB int64 `env:"KURIR_MEDIA_MAX_MB" envDefault:"100"`
+	// MediaTotalMB is how much all of them may take on disk, in MB. When it is reached, files wait until old ones go.
+	MediaTotalMB int64 `env:"KURIR_MEDIA_TOTAL_MB" envDefault:"10000"`
+	// MediaLink is how long a signed link to a file works, from the delivery of the webhook that has it.
+	MediaLink time.Duration `env:"KURIR_MEDIA_LINK" envDefault:"24h"`
+	// PublicURL is kurir's address as receivers of webhooks reach it, for the links in webhooks. Empty: http and Addr.
+	PublicURL string `env:"KURIR_PUBLIC_URL"`
 	// FetchAllow are address ranges that sendfileurl may reach although they are private, for example 192.168.1.0/24
 	// for a file server of your own. Comma-separated CIDR.
 	FetchAllow []netip.Prefix `env:"KURIR_FETCH_ALLOW"`
@@ -99,6 +110,7 @@ type Waits struct {
 	Outbox  outbox.Config
 	Browser browser.Limits
 	Webhook webhook.Config
+	Media   media.Config // of which Schedule and Rest are taken
 }
 
 // LoadConfig reads the settings from environ, in the form of os.Environ.
@@ -131,6 +143,9 @@ func (c *Config) validate() error {
 	if c.CatchUp < 0 || c.CatchUpFirst < 0 {
 		return errors.New("KURIR_CATCH_UP, KURIR_CATCH_UP_FIRST: must be 0 or more; 168h are 7 days")
 	}
+	if err := c.validateMedia(); err != nil {
+		return err
+	}
 	if err := c.Retention.validate(); err != nil {
 		return err
 	}
@@ -152,6 +167,20 @@ func (c *Config) validate() error {
 	}
 	if sandboxLoopback, err := isLoopback(c.SandboxAddr); err != nil || !sandboxLoopback {
 		return errors.New("KURIR_SANDBOX_ADDR: must be a loopback address, for example 127.0.0.1:8081")
+	}
+	return nil
+}
+
+func (c *Config) validateMedia() error {
+	switch u, err := url.Parse(c.PublicURL); {
+	case c.MediaMaxMB < 1 || c.MediaMaxMB > 2000:
+		return errors.New("KURIR_MEDIA_MAX_MB: must be from 1 to 2000")
+	case c.MediaTotalMB < c.MediaMaxMB:
+		return errors.New("KURIR_MEDIA_TOTAL_MB: must be at least KURIR_MEDIA_MAX_MB")
+	case c.MediaLink < time.Minute || c.MediaLink > 30*24*time.Hour:
+		return errors.New("KURIR_MEDIA_LINK: must be from 1m to 720h")
+	case c.PublicURL != "" && (err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" || u.RawQuery != "" || u.Fragment != ""):
+		return errors.New("KURIR_PUBLIC_URL: must be an address such as https://kurir.example.com")
 	}
 	return nil
 }
@@ -183,6 +212,14 @@ func (c *Config) filesDir() string { return filepath.Join(c.Data, "files") }
 func (c *Config) profileDir(instance string) string {
 	return filepath.Join(c.Data, "profiles", instance)
 }
+func (c *Config) mediaDir() string { return filepath.Join(c.Data, "media") }
+
+// DownloadDir is where an instance's Chromium writes files before they are moved to mediaDir: on the same disk. Chromium
+// wants an absolute path.
+func (c *Config) downloadDir(instance string) (string, error) {
+	return filepath.Abs(filepath.Join(c.Data, "downloads", instance))
+}
+
 func (c *Config) sandboxDir() string { return filepath.Join(c.Data, "sandbox") }
 
 // limits are those of the browser sessions.

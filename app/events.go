@@ -44,6 +44,7 @@ func (s *Sessions) onState(ctx context.Context, id string, st browser.Status) {
 	var change map[string]any
 	switch st.State {
 	case browser.StateWorking:
+		s.files.Wake(id)
 		change = map[string]any{"linked": true, "phone": st.Phone, "lid": st.LID, "pushname": st.Pushname}
 	case browser.StateLoggedOut, browser.StateScanQR:
 		change = map[string]any{"linked": false}

@@ -1,6 +1,7 @@
 package app
 
 import (
+	"context"
 	"slices"
 
 	"kurir/browser"
@@ -39,4 +40,11 @@ func (a *App) Deafen(instance string) (hear func()) {
 		s.mu.Unlock()
 		flow.put(browser.Event{Type: browser.EventMissed})
 	}
+}
+
+// CleanNow lets the janitor make one pass.
+func (a *App) CleanNow(ctx context.Context, keep Retention) {
+	j := newJanitor(a.db, keep, a.log)
+	withMedia(a.media.store)(j)
+	j.clean(ctx)
 }

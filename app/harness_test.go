@@ -99,6 +99,8 @@ type answer struct {
 	Message string          `json:"message"`
 	ID      string          `json:"id"`
 	Data    json.RawMessage `json:"data"`
+	// Complete is of /wa/messages.
+	Complete *bool `json:"complete"`
 }
 
 func (a answer) into(t *testing.T, v any) {

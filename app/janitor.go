@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"kurir/media"
 	"kurir/models"
 )
 
@@ -18,12 +19,14 @@ type Retention struct {
 	Deliveries time.Duration `env:"KURIR_RETENTION_DELIVERIES" envDefault:"336h"`
 	// Messages that were sent or failed; their idempotency keys go with them.
 	Messages time.Duration `env:"KURIR_RETENTION_MESSAGES" envDefault:"2160h"`
+	// Media: the files of messages, from when no webhook waits for an event that mentions them.
+	Media time.Duration `env:"KURIR_RETENTION_MEDIA" envDefault:"168h"`
 	// Audit: the log of who did what. Never less than a week.
 	Audit time.Duration `env:"KURIR_RETENTION_AUDIT" envDefault:"8760h"`
 }
 
 func (r Retention) validate() error {
-	for _, d := range []time.Duration{r.Events, r.Deliveries, r.Messages, r.Audit} {
+	for _, d := range []time.Duration{r.Events, r.Deliveries, r.Messages, r.Media, r.Audit} {
 		if d != 0 && d < time.Hour {
 			return errors.New("KURIR_RETENTION_*: must be 0 (for ever) or at least 1h; 720h are 30 days")
 		}
@@ -46,6 +49,7 @@ const (
 // the writer, with a pause after each that is longer than the batch was.
 type janitor struct {
 	db    *models.DB
+	files *media.Store // nil: rows of files are left alone
 	keep  Retention
 	log   *slog.Logger
 	stop  context.CancelFunc
@@ -55,10 +59,13 @@ type janitor struct {
 	held  time.Duration // the longest that the writer was kept
 }
 
-func startJanitor(db *models.DB, keep Retention, log *slog.Logger) *janitor {
+func startJanitor(db *models.DB, keep Retention, log *slog.Logger, change ...func(*janitor)) *janitor {
 	ctx, cancel := context.WithCancel(context.Background())
 	j := newJanitor(db, keep, log)
 	j.stop = cancel
+	for _, f := range change {
+		f(j)
+	}
 	j.group.Go(func() {
 		for pause := janitorFirst; j.rest(ctx, pause); pause = janitorEvery {
 			j.clean(ctx)
@@ -93,11 +100,40 @@ func (j *janitor) clean(ctx context.Context) {
 	for _, s := range sweeps {
 		j.repeat(ctx, s.Name, func(n int) (int64, time.Duration, bool, error) { return s.Step(ctx, n) })
 	}
+	if j.files != nil {
+		j.cleanMedia(ctx, now)
+	}
 	j.repeat(ctx, "what is gone", func(n int) (int64, time.Duration, bool, error) { return j.db.SweepGone(ctx, n) })
 	j.repeat(ctx, "free pages", func(n int) (int64, time.Duration, bool, error) {
 		held, more, err := j.db.Vacuum(ctx, n)
 		return 0, held, more, err
 	})
+}
+
+// cleanMedia makes one pass over the files of messages.
+func (j *janitor) cleanMedia(ctx context.Context, now time.Time) {
+	j.repeat(ctx, "media to keep for now", func(n int) (int64, time.Duration, bool, error) {
+		_, held, more, err := j.db.ReleaseMedia(ctx, n)
+		return 0, held, more, err
+	})
+	before := time.Time{} // for ever: what deleted instances have left goes all the same
+	if j.keep.Media > 0 {
+		before = now.Add(-j.keep.Media)
+	}
+	j.repeat(ctx, "media", func(n int) (int64, time.Duration, bool, error) { return j.expireMedia(ctx, before, n) })
+}
+
+// withMedia has a janitor remove old files too.
+func withMedia(files *media.Store) func(*janitor) { return func(j *janitor) { j.files = files } }
+
+// expireMedia deletes rows and then the files that no other row needs. A crash between the two leaves files that the next
+// start removes.
+func (j *janitor) expireMedia(ctx context.Context, before time.Time, n int) (int64, time.Duration, bool, error) {
+	hashes, held, more, err := j.db.ExpireMedia(ctx, before, n)
+	for _, sum := range hashes {
+		err = errors.Join(err, j.files.Remove(sum, func() (bool, error) { return j.db.MediaUsed(ctx, sum) }))
+	}
+	return int64(len(hashes)), held, more, err
 }
 
 // repeat does a step until there is nothing more to do.

@@ -50,7 +50,9 @@ func (s *Sessions) ours(ctx context.Context, id, waID string) bool {
 func (s *Sessions) payload(ctx context.Context, id string, e browser.Event, replayed bool) events.Payload {
 	switch e.Type {
 	case browser.EventMessage:
-		switch c := content(*e.Message, replayed); {
+		c := content(*e.Message, replayed)
+		s.describe(ctx, id, &c)
+		switch {
 		case !c.FromMe:
 			return &events.Message{Content: c}
 		case !s.ours(ctx, id, c.ID): // typed on the phone, or on another device
@@ -134,6 +136,7 @@ func phoneOf(wid string) string {
 type usage struct {
 	models.Stats
 	WaitingFiles Folder `json:"waiting_files"` // that wait to be sent
+	MediaFiles   Folder `json:"media_files"`   // of incoming messages
 }
 
 // Folder is how much is in a folder.
@@ -148,6 +151,7 @@ func (a *App) stats(ctx context.Context) (any, error) {
 		return nil, err
 	}
 	u := usage{Stats: st}
+	u.MediaFiles.Count, u.MediaFiles.Bytes = a.media.store.Usage()
 	entries, err := os.ReadDir(a.cfg.filesDir())
 	if err != nil {
 		return nil, err

@@ -13,6 +13,7 @@ import (
 	"kurir/browser"
 	"kurir/events"
 	"kurir/handlers"
+	"kurir/media"
 	"kurir/models"
 	"kurir/outbox"
 	"kurir/problem"
@@ -25,6 +26,7 @@ type Sessions struct {
 	db        *models.DB
 	events    *events.Log
 	out       *outbox.Outbox
+	files     *media.Fetcher
 	simulator *simulator
 	binary    string
 	scripts   []string
@@ -161,7 +163,11 @@ func (s *Sessions) Delete(ctx context.Context, id string) error {
 	delete(s.restricted, id)
 	s.mu.Unlock()
 	s.watchers.tell(id)
-	if err := os.RemoveAll(s.cfg.profileDir(id)); err != nil {
+	downloads, err := s.cfg.downloadDir(id)
+	if err == nil {
+		err = os.RemoveAll(downloads)
+	}
+	if err = errors.Join(err, os.RemoveAll(s.cfg.profileDir(id))); err != nil {
 		return fmt.Errorf("remove profile: %w", err)
 	}
 	return nil
@@ -257,6 +263,10 @@ func (s *Sessions) launch(ctx context.Context, in models.Instance) error {
 		}
 		url = "https://web.whatsapp.com/"
 	}
+	downloads, err := s.cfg.downloadDir(in.ID)
+	if err != nil {
+		return err
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.running[in.ID] != nil {
@@ -268,7 +278,7 @@ func (s *Sessions) launch(ctx context.Context, in models.Instance) error {
 	}
 	s.restricted[in.ID] = restricted
 	session := browser.New(browser.Config{
-		Binary: s.binary, ProfileDir: s.cfg.profileDir(in.ID), URL: url, Language: in.Language, TimeZone: in.TimeZone,
+		Binary: s.binary, ProfileDir: s.cfg.profileDir(in.ID), DownloadDir: downloads, URL: url, Language: in.Language, TimeZone: in.TimeZone,
 		ExtraArgs: args, Scripts: s.scripts, Launches: s.launches, Memory: s.memory, MemoryBudget: s.cfg.MemoryBudgetMB * 1_000_000, Limits: s.cfg.limits(), Log: s.log.With("instance", in.ID),
 		RestrictedUntil: restricted, OnEvent: func(e browser.Event) { s.onEvent(in.ID, e) },
 	})

@@ -10,7 +10,7 @@ import (
 type Config struct {
 	Binary      string   // path of Chromium, from FindChromium
 	ProfileDir  string   // the instance's own folder: Chromium's profile, the link to the phone. Made when missing
-	DownloadDir string   // where files of the page land; emptied when the session stops. "" = none
+	DownloadDir string   // where files of the page land; absolute. Made when missing, emptied when Chromium starts and when the session stops. "" = none
 	URL         string   // https://web.whatsapp.com/
 	Language    string   // "id-ID": navigator.language and Accept-Language; "" = Chromium's own
 	TimeZone    string   // "Asia/Jakarta"; "" = the machine's

@@ -14,6 +14,8 @@ type engine interface {
 	call(ctx context.Context, method string, args any) (raw, error)
 	// hand gives the file at path to the bridge's input of that id; forget must be called when it was used.
 	hand(ctx context.Context, id, path string) (forget func(), err error)
+	// save writes what the bridge holds under token, whose blob has that url, into the folder of downloads.
+	save(ctx context.Context, token, url string) (path string, err error)
 	// baseline notes what the page stores now, before a link.
 	baseline(ctx context.Context) error
 	// unsaved returns how much of what the page has stored since baseline is not in the profile's files yet.

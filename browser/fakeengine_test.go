@@ -122,7 +122,10 @@ func (e *fakeEngine) call(ctx context.Context, method string, args any) (raw, er
 }
 
 func (e *fakeEngine) hand(context.Context, string, string) (func(), error) { return func() {}, nil }
-func (e *fakeEngine) baseline(context.Context) error                       { return nil }
+func (e *fakeEngine) save(context.Context, string, string) (string, error) {
+	return "", errNoBridge
+}
+func (e *fakeEngine) baseline(context.Context) error { return nil }
 
 func (e *fakeEngine) unsaved(context.Context) (int, error) {
 	e.mu.Lock()

@@ -53,6 +53,15 @@ const fakeBridge = `(() => {
       const f = inputs[a.id]?.files[0];
       return { ack: 1, time: 1760000000, chat: f ? f.name + " " + f.size + " " + (await f.text()) : a.chat };
     },
+    fetchMedia: async (a) => {
+      if (a.id === "gone") throw { code: "MEDIA_GONE", message: "" };
+      const blob = new Blob([new Uint8Array(Number(a.id)).fill(7)]);
+      if (a.max_bytes && blob.size > a.max_bytes) throw { code: "MEDIA_TOO_LARGE", message: "" };
+      const url = URL.createObjectURL(blob);
+      return { token: url, url: a.chat === "lost" ? url + "x" : url, size: blob.size + (a.chat === "short" ? 1 : 0), kind: "document", mimetype: "text/plain", filename: "../a" };
+    },
+    saveMedia: (a) => { const l = document.createElement("a"); l.href = a.token; l.download = "x"; l.click(); },
+    dropMedia: (a) => URL.revokeObjectURL(a.token),
     contacts: () => {
       const column = (f) => Array.from({ length: 20000 }, (_, i) => f(i));
       return { wid: column((i) => 62812000000 + i + "@c.us"), phone: column(() => ""), lid: column((i) => i + "@lid"), name: column((i) => 'Name "' + i + '"'), pushname: column(() => "push"), flags: "2".repeat(20000) };

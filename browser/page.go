@@ -25,6 +25,9 @@ type tab struct {
 	saves *saveCheck
 	emit  func(signal)
 	log   *slog.Logger
+
+	downloadDir string
+	downloads   downloads
 }
 
 var _ engine = (*tab)(nil)
@@ -35,7 +38,7 @@ var _ engine = (*tab)(nil)
 // Of the protocol's domains only Page, Inspector, Runtime and Target are used: Page for documents, Inspector for
 // crashes, Runtime because without it new documents get no binding. Network would cost 2 ms for each send.
 func openTab(ctx context.Context, cfg Config, who identity, emit func(signal)) (*tab, error) {
-	t := &tab{url: cfg.URL, who: who, saves: newSaveCheck(cfg), emit: emit, log: cfg.Log}
+	t := &tab{url: cfg.URL, who: who, saves: newSaveCheck(cfg), emit: emit, log: cfg.Log, downloadDir: cfg.DownloadDir}
 	var err error
 	if t.chromium, err = launch(ctx, cfg.launchOptions(who, t.onEvent)); err != nil {
 		return nil, err
@@ -65,7 +68,7 @@ func (t *tab) prepare(ctx context.Context, cfg Config) error {
 	if cfg.DownloadDir != "" {
 		downloads = proto.BrowserSetDownloadBehavior{
 			Behavior:     proto.BrowserSetDownloadBehaviorBehaviorAllowAndName, //nolint:misspell // as above
-			DownloadPath: cfg.DownloadDir,
+			DownloadPath: cfg.DownloadDir, EventsEnabled: true,
 		}
 	}
 	if err := downloads.Call(t.on(ctx, "")); err != nil {
@@ -130,7 +133,13 @@ func (t *tab) onEvent(e frame) {
 		}
 		return
 	}
-	if e.SessionID == "" || e.SessionID != string(t.session()) {
+	if e.SessionID == "" {
+		if err := t.onDownload(e); err != nil {
+			t.log.Error("read an event of Chromium", "method", e.Method, "err", err)
+		}
+		return
+	}
+	if e.SessionID != string(t.session()) {
 		return
 	}
 	var err error

@@ -32,6 +32,8 @@ type request struct {
 	lost   problem.Code // what an answer that cannot be understood means
 
 	before func(ctx context.Context, e engine) (after func(), err error) // before the call; nil = nothing
+	// then uses the answer while the document is there; its error is named like one of the call. nil = nothing
+	then func(ctx context.Context, e engine, answer json.RawMessage) error
 }
 
 // call makes a request. It ends with a value or a *problem.Error by the limit, by the end of ctx, and at once
@@ -62,6 +64,15 @@ func (s *Session) call(ctx context.Context, r request) (json.RawMessage, error) 
 	}
 	answer, err := doc.engine.call(ctx, r.method, r.args)
 	switch {
+	case err == nil && answer.Error == nil && r.then != nil:
+		if err := r.then(ctx, doc.engine, answer.OK); err != nil {
+			var known *problem.Error
+			if doc.ctx.Err() == nil && errors.As(err, &known) {
+				return nil, err
+			}
+			return nil, r.failure(ctx, doc, err)
+		}
+		return answer.OK, nil
 	case err == nil && answer.Error == nil:
 		return answer.OK, nil
 	case err == nil && answer.Error.Reload:
@@ -201,6 +212,31 @@ func (s *Session) Chats(ctx context.Context, limit int) ([]Chat, error) {
 // Messages returns the newest messages of a chat in time order, at most limit. Errors are *problem.Error.
 func (s *Session) Messages(ctx context.Context, chat string, limit int) ([]Message, error) {
 	return decode[[]Message](ctx, s, reading("messages", map[string]any{"chat": chat, "limit": limit}))
+}
+
+// Range is which messages of a chat are read.
+type Range struct {
+	Limit  int    `json:"limit"`
+	Before string `json:"before,omitempty"` // id of a message: the newest of those older than it
+	After  string `json:"after,omitempty"`  // the oldest of those newer than it; with Before, up to that one
+	Since  int64  `json:"since,omitempty"`  // epoch seconds: none older
+}
+
+// Page is what a Range gave.
+type Page struct {
+	Messages []Message `json:"messages"` // in time order, without a gap
+	// Complete says that there is nothing more in the range. False: there is, or the phone may have more than WhatsApp Web
+	// could load now.
+	Complete bool `json:"complete"`
+}
+
+// History returns messages of a chat. Where the page has no older ones, WhatsApp is asked for them, for up to 10 s.
+// Errors are *problem.Error; NOT_FOUND when the chat has no message Before or After.
+func (s *Session) History(ctx context.Context, chat string, r Range) (Page, error) {
+	return decode[Page](ctx, s, reading("history", struct {
+		Chat string `json:"chat"`
+		Range
+	}{chat, r}))
 }
 
 // Contacts returns the address book. Errors are *problem.Error.

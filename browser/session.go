@@ -111,6 +111,12 @@ func (s *Session) openTab(ctx context.Context, emit func(signal)) (engine, error
 	if err != nil {
 		return nil, err
 	}
+	if s.cfg.DownloadDir != "" {
+		s.emptyDownloads() // of a Chromium before this one
+		if err := os.MkdirAll(s.cfg.DownloadDir, 0o700); err != nil {
+			return nil, fmt.Errorf("make the folder of downloads: %w", err)
+		}
+	}
 	return openTab(ctx, s.cfg, who, emit)
 }
 

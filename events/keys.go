@@ -98,6 +98,12 @@ func (m *MessageRevoked) about() about {
 	return about{m.Time, lane(m.Chat, m.Phone), names("revoked", m.ID, m.Chat, m.Phone, m.LID)}
 }
 
+// Type is TypeMessageMedia.
+func (*MessageMedia) Type() string { return TypeMessageMedia }
+
+// It is written together with the state of the file, which changes once; a file that is asked for again is told again.
+func (m *MessageMedia) about() about { return about{chat: lane(m.Chat, m.Phone)} }
+
 // Type is TypeSessionState.
 func (*SessionState) Type() string { return TypeSessionState }
 

@@ -52,6 +52,12 @@ func Row(instanceID string, p Payload) (models.NewEvent, error) {
 	} else { // each is a happening of its own
 		row.Key = p.Type() + ":" + strconv.FormatInt(time.Now().UnixNano(), 10)
 	}
+	switch p := p.(type) {
+	case *Message:
+		row.Media = p.file(instanceID)
+	case *MessageSent:
+		row.Media = p.file(instanceID)
+	}
 	return row, nil
 }
 

@@ -239,7 +239,7 @@ func TestEveryTypeHasAPayload(t *testing.T) {
 	t.Parallel()
 	have := map[string]bool{}
 	for _, p := range []Payload{
-		&Message{}, &MessageSent{}, &MessageAck{}, &MessageFailed{}, &MessageReaction{}, &MessageEdited{}, &MessageRevoked{}, &SessionState{},
+		&Message{}, &MessageSent{}, &MessageAck{}, &MessageFailed{}, &MessageReaction{}, &MessageEdited{}, &MessageRevoked{}, &MessageMedia{}, &SessionState{},
 		&SessionQR{}, &GroupParticipants{}, &GroupSubject{}, &CallReceived{}, &Presence{}, &WebhookDisabled{},
 	} {
 		have[p.Type()] = true

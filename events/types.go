@@ -13,6 +13,7 @@ const (
 	TypeMessageReaction   = "message.reaction"
 	TypeMessageEdited     = "message.edited"
 	TypeMessageRevoked    = "message.revoked"
+	TypeMessageMedia      = "message.media"
 	TypeSessionState      = "session.state"
 	TypeSessionQR         = "session.qr"
 	TypeGroupParticipants = "group.participants"
@@ -27,7 +28,7 @@ const (
 func Types() []string {
 	return []string{
 		TypeMessage, TypeMessageSent, TypeMessageAck, TypeMessageFailed, TypeMessageReaction, TypeMessageEdited,
-		TypeMessageRevoked, TypeSessionState, TypeSessionQR, TypeGroupParticipants, TypeGroupSubject, TypeCallReceived,
+		TypeMessageRevoked, TypeMessageMedia, TypeSessionState, TypeSessionQR, TypeGroupParticipants, TypeGroupSubject, TypeCallReceived,
 		TypePresence, TypeWebhookDisabled,
 	}
 }
@@ -63,14 +64,23 @@ type Content struct {
 }
 
 // Media describes the file of a message. The bytes are not in the event.
+//
+// The event of a message never waits for its file: a slow or lost file must hold no message up, nor the messages behind
+// it in the chat. So a file that is to be fetched is pending here, and MessageMedia follows in the same chat when it is
+// stored, or cannot be had. Who does not want a second event asks URL with wait=30.
 type Media struct {
-	ID       string `json:"id,omitempty"`    // of GET /v1/media/{id}; empty: not fetched
-	State    string `json:"state,omitempty"` // ready, pending, too_large, not_wanted or gone (WhatsApp no longer has it); empty: not known
-	MimeType string `json:"mimetype"`
+	ID string `json:"id,omitempty"` // of GET /v1/media/{id}; empty in MessageSent of what was sent through kurir
+	// State is pending (it is being fetched), stored, skipped (not wanted by the settings of the instance; POST
+	// /v1/messages/{id}/media fetches it), too_large, gone (WhatsApp no longer has it) or failed, as it was when the event
+	// was written.
+	State    string `json:"state,omitempty"`
+	Error    string `json:"error,omitempty"`    // of failed
+	MimeType string `json:"mimetype"`           // as the sender said
 	FileName string `json:"filename,omitempty"` // as the sender called it: do not trust it
-	Size     int64  `json:"size"`               // bytes, as the sender said
-	SHA256   string `json:"sha256,omitempty"`   // hex, when the file was fetched
-	URL      string `json:"url,omitempty"`      // signed, with an end time; only in webhooks
+	Size     int64  `json:"size"`               // bytes; as the sender said, until it is stored
+	SHA256   string `json:"sha256,omitempty"`   // hex, when stored
+	// URL is where the bytes are: a path of kurir's, which needs a key; in webhooks a whole address, signed and with an end.
+	URL string `json:"url,omitempty"`
 }
 
 // Message is an incoming message: somebody wrote to the linked phone, or in one of its groups. System messages (someone
@@ -146,6 +156,16 @@ type MessageRevoked struct {
 	FromMe   bool      `json:"from_me"`      // the message was the linked account's
 	Time     time.Time `json:"time"`
 	Replayed bool      `json:"replayed"`
+}
+
+// MessageMedia says what became of the file of a message: it is stored and can be read, or it cannot be had. It comes
+// after the event of the message, for files that were pending there and for those that somebody asked for.
+type MessageMedia struct {
+	MessageID string `json:"message_id"` // WhatsApp's id of the message
+	Chat      string `json:"chat"`
+	Phone     string `json:"phone,omitempty"`
+	FromMe    bool   `json:"from_me"`
+	Media     Media  `json:"media"`
 }
 
 // SessionState says that an instance changed: state, reason or the account that it is linked to.

@@ -27,6 +27,8 @@ type reply struct {
 	code   string
 	id     string
 	data   any
+	// complete says whether a list has all that was asked for; nil: it does not say.
+	complete *bool
 
 	raw         []byte // instead of the envelope
 	contentType string // of raw

@@ -134,6 +134,8 @@ type fakeReader struct {
 	err      error
 	chat     string
 	limit    int
+	which    browser.Range
+	complete bool
 }
 
 func (r *fakeReader) Chats(_ context.Context, limit int) ([]browser.Chat, error) {
@@ -141,9 +143,9 @@ func (r *fakeReader) Chats(_ context.Context, limit int) ([]browser.Chat, error)
 	return r.chats, r.err
 }
 
-func (r *fakeReader) Messages(_ context.Context, chat string, limit int) ([]browser.Message, error) {
-	r.chat, r.limit = chat, limit
-	return r.messages, r.err
+func (r *fakeReader) History(_ context.Context, chat string, which browser.Range) (browser.Page, error) {
+	r.chat, r.limit, r.which = chat, which.Limit, which
+	return browser.Page{Messages: r.messages, Complete: r.complete}, r.err
 }
 
 func (r *fakeReader) Contacts(context.Context) ([]browser.Contact, error) { return r.contacts, r.err }
@@ -230,6 +232,9 @@ func newWorld(t testing.TB, change ...func(*world)) *world {
 	}
 	for _, f := range change {
 		f(w)
+	}
+	if w.deps.Media == nil {
+		w.deps.Media = &fakeMedia{w: w}
 	}
 	w.handler = New(w.deps)
 	return w

@@ -43,7 +43,7 @@ type Instances interface {
 // Reader reads what a linked phone has.
 type Reader interface {
 	Chats(ctx context.Context, limit int) ([]browser.Chat, error)
-	Messages(ctx context.Context, chat string, limit int) ([]browser.Message, error)
+	History(ctx context.Context, chat string, r browser.Range) (browser.Page, error)
 	Contacts(ctx context.Context) ([]browser.Contact, error)
 }
 
@@ -111,16 +111,18 @@ type Deps struct {
 	Events    EventReader
 	Webhooks  Webhooks
 	Deliverer Deliverer
+	Media     Media
 	Stats     func(ctx context.Context) (any, error) // of GET /v1/stats
 	Closing   <-chan struct{}                        // closed when the server shuts down: who waits for events gets an answer; nil: never
 
-	CheckAdmin   func(token string) bool // compares in constant time
-	FilesDir     string                  // where files wait to be sent; Message.FilePath is relative to it
-	MaxFileBytes int64                   // the largest file that is taken
-	WAAlways200  bool                    // /wa/* answers 200 whatever happened
-	Region       string                  // of numbers, for instances that have none
-	Ready        func(ctx context.Context) error
-	Log          *slog.Logger
+	CheckAdmin    func(token string) bool // compares in constant time
+	FilesDir      string                  // where files wait to be sent; Message.FilePath is relative to it
+	MaxFileBytes  int64                   // the largest file that is taken
+	MaxMediaBytes int64                   // the largest file that is fetched from WhatsApp
+	WAAlways200   bool                    // /wa/* answers 200 whatever happened
+	Region        string                  // of numbers, for instances that have none
+	Ready         func(ctx context.Context) error
+	Log           *slog.Logger
 }
 
 // server holds what the handlers share.

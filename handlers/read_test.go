@@ -36,6 +36,13 @@ func TestReads(t *testing.T) {
 			}
 		}
 	}
+	ranged := func(want browser.Range) func(*testing.T, *world, *httptest.ResponseRecorder) {
+		return func(t *testing.T, w *world, _ *httptest.ResponseRecorder) {
+			if d := cmp.Diff(want, w.instances.reader.which); d != "" {
+				t.Error(d)
+			}
+		}
+	}
 	key := func(more string) string { return `{"key":"` + goodKey + `"` + more + `}` }
 
 	tests := []scenario{
@@ -52,6 +59,15 @@ func TestReads(t *testing.T) {
 		{name: "messages, PHP sample", url: "/wa/messages", headers: asJSON(), body: key(`,"phone":"62812345678","limit":50`), setup: lists, status: 200, want: []string{`"id":"3EB0AA"`, `"body":"halo & apa"`, `"from_me":true`, `"media":null`}, check: asked("62812345678@c.us", 50, "wa.messages:OK")},
 		{name: "messages of a group", url: "/wa/messages", body: key(`,"phone":"120363012345678901@g.us"`), setup: lists, status: 200, check: asked("120363012345678901@g.us", 100)},
 		{name: "messages of nobody yet", url: "/wa/messages", body: key(`,"phone":"0812345678"`), setup: failing(problem.New(problem.ChatNotFound, "")), status: 200, want: []string{`"status":true`, `"data":[]`}},
+		{name: "messages with marks", url: "/wa/messages", body: key(`,"phone":"0812345678","before":"3EB0AA","after":"3EB0BB","since":"1970-01-02T00:00:00Z"`), setup: lists, status: 200, want: []string{`"complete":false`}, check: ranged(browser.Range{Limit: 100, Before: "3EB0AA", After: "3EB0BB", Since: 86400})},
+		{name: "all messages since", url: "/wa/messages", headers: asForm(), body: "key=" + goodKey + "&phone=0812345678&since=1796000000&limit=7", setup: func(w *world) { lists(w); w.instances.reader.complete = true }, status: 200, want: []string{`"complete":true`}, check: ranged(browser.Range{Limit: 7, Since: 1796000000})},
+		{name: "since as a number", url: "/wa/messages", body: key(`,"phone":"0812345678","since":1.796e9`), setup: lists, status: 200, check: ranged(browser.Range{Limit: 100, Since: 1796000000})},
+		{name: "messages of nobody are complete", url: "/wa/messages", body: key(`,"phone":"0812345678"`), setup: failing(problem.New(problem.ChatNotFound, "")), status: 200, want: []string{`"complete":true`}},
+		{name: "chats say nothing of it", url: "/wa/chats", body: key(""), setup: lists, status: 200, lack: []string{"complete"}},
+		{name: "no such mark", url: "/wa/messages", body: key(`,"phone":"0812345678","before":"3EB0AA"`), setup: failing(problem.New(problem.NotFound, "")), status: 404, want: []string{`"code":"NOT_FOUND"`}, lack: []string{"complete"}},
+		{name: "a mark that is none", url: "/wa/messages", body: key(`,"phone":"0812345678","before":"../x"`), status: 400, want: []string{"`before`"}},
+		{name: "since when", url: "/wa/messages", body: key(`,"phone":"0812345678","since":"yesterday"`), status: 400, want: []string{"`since`"}},
+		{name: "since before all", url: "/wa/messages", body: key(`,"phone":"0812345678","since":-1`), status: 400, want: []string{"`since`"}},
 		{name: "contacts, PHP sample", url: "/wa/contacts", headers: asJSON(), body: key(""), setup: lists, status: 200, want: []string{`"is_my_contact":true`}, check: asked("", 0, "wa.contacts:OK")},
 
 		{name: "limit 0", url: "/wa/chats", body: key(`,"limit":0`), status: 422, want: []string{`"code":"LIMIT_INVALID"`}},

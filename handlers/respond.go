@@ -44,6 +44,10 @@ func okText(code string, indonesian bool) string {
 		return "Simpan secret ini: hanya ditampilkan sekali ini."
 	case code == codeSecret:
 		return "Keep the secret: it is shown only now."
+	case code == codePending && indonesian:
+		return "File sedang diambil dari WhatsApp."
+	case code == codePending:
+		return "The file is being fetched from WhatsApp."
 	case indonesian:
 		return "Berhasil."
 	}
@@ -57,6 +61,7 @@ type envelope struct {
 	Message   string `json:"message"`
 	ID        string `json:"id,omitempty"`
 	Data      any    `json:"data"`
+	Complete  *bool  `json:"complete,omitempty"`
 	RequestID string `json:"request_id,omitempty"` // of a failure, to find it in the log
 }
 
@@ -70,7 +75,7 @@ func (s *server) respond(c *call, r reply, err error) {
 		return
 	}
 	indonesian := prefersIndonesian(c.GetHeader("Accept-Language"))
-	status, e := http.StatusOK, envelope{Status: true, Code: r.code, ID: r.id, Data: r.data}
+	status, e := http.StatusOK, envelope{Status: true, Code: r.code, ID: r.id, Data: r.data, Complete: r.complete}
 	if err == nil {
 		e.Message = okText(r.code, indonesian)
 		if r.status != 0 {

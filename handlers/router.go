@@ -48,6 +48,13 @@ func (s *server) router() http.Handler {
 	v1.GET("/audit", s.handle("", s.audit))
 	v1.GET("/stats", s.handle("", s.stats))
 
+	// The files of messages: for the operator, for who has the instance's key and, to read, for who has a signed link.
+	v1.GET("/instances/:id/media", s.handle("", s.getMedia))
+	v1.PUT("/instances/:id/media", s.handle("instance.media", s.putMedia))
+	r.GET("/v1/media/:id", s.mediaFile)
+	r.HEAD("/v1/media/:id", s.mediaFile)
+	r.POST("/v1/messages/:id/media", s.handle("message.media", s.askMedia))
+
 	// What happens on the phones: to read, to listen to, to have sent.
 	v1.GET("/events", s.handle("", s.listEvents))
 	v1.GET("/events/stream", s.eventStream)

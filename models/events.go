@@ -38,6 +38,7 @@ type NewEvent struct {
 	Key        string   // see Event
 	Also       []string // other keys that the same happening may have been written down under
 	Payload    json.RawMessage
+	Media      *Media // the file that it tells of: its row is written with it; nil: none
 }
 
 const eventColumns = `pos, id, instance_id, seq, type, time, chat, key, payload, created_at`
@@ -127,6 +128,13 @@ func appendEvent(s *session, n NewEvent) (Event, error) {
 		return Event{}, err
 	}
 	s.news.appended = true
+	if n.Media != nil {
+		m := *n.Media
+		m.EventPos = e.Pos
+		if err := addMedia(s, m); err != nil {
+			return Event{}, err
+		}
+	}
 	return e, addDeliveries(s, e)
 }
 
@@ -246,10 +254,15 @@ func (db *DB) EventsChanged() <-chan struct{} { return db.writer.appended.next()
 // writer's goroutine: it must not block.
 func (db *DB) OnDeliveries(f func(webhookIDs []string)) { db.writer.onDeliveries.Store(&f) }
 
+// OnMedia has f called with each instance that got a file to fetch, after that is on disk. Like OnDeliveries' it must not
+// block.
+func (db *DB) OnMedia(f func(instanceID string)) { db.writer.onMedia.Store(&f) }
+
 // news is what a transaction has to tell after its commit.
 type news struct {
 	appended bool
 	webhooks map[string]struct{} // that have something to deliver
+	media    map[string]struct{} // instances that have a file to fetch
 }
 
 // tell passes the news on and forgets them.
@@ -265,6 +278,11 @@ func (w *writer) tell() {
 			ids = append(ids, id)
 		}
 		(*f)(ids)
+	}
+	if f := w.onMedia.Load(); f != nil {
+		for id := range n.media {
+			(*f)(id)
+		}
 	}
 }
 

@@ -23,7 +23,8 @@ type Instance struct {
 	Phone    string // own number when it was last linked
 	LID      string `gorm:"column:lid"` // own lid
 	Pushname string
-	Pacing   Pacing `gorm:"serializer:json"`
+	Pacing   Pacing        `gorm:"serializer:json"`
+	Media    MediaSettings `gorm:"serializer:json"`
 	// RestrictedUntil is the end of WhatsApp's lock on first messages (463); nil: none that is known.
 	RestrictedUntil *time.Time
 	// HeardAt is the time, by WhatsApp's clock, until which all that happened on the phone is in the event log; nil: it

@@ -16,6 +16,7 @@ type Stats struct {
 	Events        Span             `json:"events"`
 	Deliveries    map[string]int64 `json:"deliveries"` // by state
 	Messages      map[string]int64 `json:"messages"`   // by state
+	Media         map[string]int64 `json:"media"`      // by state
 	Audit         Span             `json:"audit"`
 	Webhooks      int64            `json:"webhooks"`
 	WebhooksOff   int64            `json:"webhooks_disabled"`
@@ -29,7 +30,7 @@ type Span struct {
 
 // Stats counts. It reads whole indexes: some 10 ms for each 100,000 rows, beside the writer.
 func (db *DB) Stats(ctx context.Context) (Stats, error) {
-	s := Stats{Deliveries: map[string]int64{}, Messages: map[string]int64{}}
+	s := Stats{Deliveries: map[string]int64{}, Messages: map[string]int64{}, Media: map[string]int64{}}
 	var pages, size, free int64
 	one := func(into any, query string) error {
 		return db.reads.QueryRowContext(ctx, query).Scan(into)
@@ -68,6 +69,9 @@ func (db *DB) Stats(ctx context.Context) (Stats, error) {
 		}
 	}
 	if err := db.byState(ctx, "deliveries", s.Deliveries); err != nil {
+		return Stats{}, err
+	}
+	if err := db.byState(ctx, "media", s.Media); err != nil {
 		return Stats{}, err
 	}
 	return s, db.byState(ctx, "messages", s.Messages)

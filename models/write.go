@@ -41,6 +41,7 @@ type writer struct {
 
 	appended     broadcast // events
 	onDeliveries atomic.Pointer[func(webhookIDs []string)]
+	onMedia      atomic.Pointer[func(instanceID string)]
 }
 
 func newWriter(s *session, log *slog.Logger) *writer {

@@ -57,6 +57,14 @@ const (
 	WebhookURLInvalid   Code = "WEBHOOK_URL_INVALID"
 	WebhookDisabled     Code = "WEBHOOK_DISABLED"
 	TooManyWebhooks     Code = "TOO_MANY_WEBHOOKS"
+	MediaPending        Code = "MEDIA_PENDING"
+	MediaSkipped        Code = "MEDIA_SKIPPED"
+	MediaTooLarge       Code = "MEDIA_TOO_LARGE"
+	MediaGone           Code = "MEDIA_GONE"
+	MediaFailed         Code = "MEDIA_FAILED"
+	MediaInvalid        Code = "MEDIA_SETTINGS_INVALID"
+	LinkInvalid         Code = "LINK_INVALID"
+	LinkExpired         Code = "LINK_EXPIRED"
 )
 
 // Catalog has every code.
@@ -109,6 +117,14 @@ var Catalog = map[Code]Entry{
 	WebhookURLInvalid:   {422, false, "`url` must be an http or https address that kurir may call. For a receiver in a private network set KURIR_WEBHOOK_ALLOW.", "`url` harus alamat http atau https yang boleh dipanggil kurir. Untuk penerima di jaringan privat atur KURIR_WEBHOOK_ALLOW."},
 	WebhookDisabled:     {409, false, "This webhook is switched off. Switch it on first: PATCH it with enabled: true.", "Webhook ini tidak aktif. Aktifkan dulu: PATCH dengan enabled: true."},
 	TooManyWebhooks:     {409, false, "There are as many webhooks as there may be. Delete one first.", "Jumlah webhook sudah mencapai batas. Hapus salah satu dulu."},
+	MediaPending:        {409, true, "The file is being fetched from WhatsApp. Ask again in a moment, or with wait=30.", "File sedang diambil dari WhatsApp. Coba lagi sebentar, atau dengan wait=30."},
+	MediaSkipped:        {409, false, "This file was not fetched, by the settings of the instance. POST /v1/messages/{id}/media fetches it.", "File ini tidak diambil, sesuai pengaturan instance. POST /v1/messages/{id}/media untuk mengambilnya."},
+	MediaTooLarge:       {409, false, "The file is larger than this instance or gateway keeps. It was not fetched.", "File melebihi batas instance atau gateway ini. File tidak diambil."},
+	MediaGone:           {410, false, "WhatsApp no longer has this file. Ask the sender to send it again.", "WhatsApp sudah tidak menyimpan file ini. Minta pengirim mengirim ulang."},
+	MediaFailed:         {502, false, "The file could not be fetched. POST /v1/messages/{id}/media tries again.", "File gagal diambil. POST /v1/messages/{id}/media untuk mencoba lagi."},
+	MediaInvalid:        {422, false, "The media settings have a field that is unknown or out of range.", "Pengaturan media berisi isian yang tidak dikenal atau di luar batas."},
+	LinkInvalid:         {403, false, "This link was not made by this gateway, or it was changed.", "Tautan ini tidak dibuat oleh gateway ini, atau sudah diubah."},
+	LinkExpired:         {410, false, "This link has expired. Read the file with the instance's key.", "Tautan ini sudah kedaluwarsa. Ambil file dengan key instance."},
 }
 
 // Lookup returns the catalogue's line for code; an unknown code is Internal.

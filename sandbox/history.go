@@ -38,6 +38,29 @@ func (c *conn) history(req request) error {
 	})
 }
 
+const earlierAtOnce = 50 // messages
+
+// earlier gives a device messages that are older than what it has. They are on the phone only, which must be online.
+func (c *conn) earlier(req request) error {
+	a, err := decode[struct{ Chat, ID string }](req.Args)
+	if err != nil {
+		return err
+	}
+	return c.linked(func(d *device) error {
+		if d.owner.Offline {
+			return errOffline(d.owner.Phone.Number)
+		}
+		list, more := []WireMessage{}, false
+		if d.owner.seed != nil {
+			var found []WireMessage
+			found, more = d.owner.seed.earlier(a.Chat, a.ID, earlierAtOnce)
+			list = append(list, found...)
+		}
+		c.ok(req.N, map[string]any{"messages": list, "more": more})
+		return nil
+	})
+}
+
 // past collects what a device does not know. The caller holds s.mu.
 func (w *world) past(a *account, since int64) *past {
 	p := &past{cleared: map[string]int64{}}
@@ -79,7 +102,7 @@ func (p *past) plan(a *account) {
 	if p.seed != nil {
 		contacts += p.seed.spec.Contacts
 		chats += p.seed.spec.Chats
-		messages += p.seed.spec.Messages
+		messages += p.seed.givenInAll()
 		for wid := range a.Chats {
 			p.hide(wid)
 		}
@@ -128,8 +151,11 @@ func (p *past) send(c *conn) error {
 	if err != nil {
 		return err
 	}
-	next := p.generatedMessages()
-	err = sendPart(p, c, messagesPerChunk, len(p.messages)+generated.Messages, func(i int, h *historyPush) {
+	next, n := p.generatedMessages(), len(p.messages)
+	if p.seed != nil {
+		n += p.seed.givenInAll()
+	}
+	err = sendPart(p, c, messagesPerChunk, n, func(i int, h *historyPush) {
 		if i < len(p.messages) {
 			h.Messages = append(h.Messages, p.messages[i])
 		} else if m := next(); m.T > p.cleared[m.Chat] {
@@ -152,14 +178,14 @@ func (p *past) generatedMessages() func() WireMessage {
 	i, k := 0, 0
 	var chat WireChat
 	return func() WireMessage {
-		for k == p.seed.count(i) {
+		for k == p.seed.given(i) {
 			i, k = i+1, 0
 		}
 		if k == 0 {
 			chat = p.seed.chat(i)
 		}
 		k++
-		return p.seed.message(i, k-1, &chat)
+		return p.seed.message(i, p.seed.count(i)-p.seed.given(i)+k-1, &chat)
 	}
 }
 

@@ -25,6 +25,9 @@ type PhoneSpec struct {
 	Chats    int    `json:"chats,omitempty"`
 	Messages int    `json:"messages,omitempty"`
 	Seed     uint64 `json:"seed,omitempty"`
+	// Recent is how many of the newest generated messages of each chat a linked device is told of; 0: all. The phone keeps
+	// the others and gives them when a page asks.
+	Recent int `json:"recent,omitempty"`
 	// AddressBook is added to the phone's contacts.
 	AddressBook []WireContact `json:"address_book,omitempty"`
 }
@@ -102,7 +105,7 @@ func (s *Server) CreatePhone(spec PhoneSpec) (Phone, error) {
 		return Phone{}, err
 	}
 	spec.Number = number
-	if spec.Contacts < 0 || spec.Contacts > MaxContacts || spec.Chats < 0 || spec.Chats > MaxChats || spec.Messages < 0 || spec.Messages > MaxMessages {
+	if spec.Contacts < 0 || spec.Contacts > MaxContacts || spec.Chats < 0 || spec.Chats > MaxChats || spec.Messages < 0 || spec.Messages > MaxMessages || spec.Recent < 0 {
 		return Phone{}, errorf(400, "at most %d contacts, %d chats and %d messages can be generated", MaxContacts, MaxChats, MaxMessages)
 	}
 	if spec.Messages > 0 && spec.Chats == 0 {
@@ -122,6 +125,7 @@ func (s *Server) CreatePhone(spec PhoneSpec) (Phone, error) {
 		spec.Name = cmp.Or(spec.Name, old.Phone.Name)
 		if spec.Contacts+spec.Chats+spec.Messages == 0 {
 			spec.Contacts, spec.Chats, spec.Messages, spec.Seed = old.Phone.Contacts, old.Phone.Chats, old.Phone.Messages, old.Phone.Seed
+			spec.Recent = old.Phone.Recent
 		}
 	}
 	spec.Name = cmp.Or(spec.Name, pushnameOf(number))

@@ -13,7 +13,7 @@ import (
 func handlers() map[string]func(*conn, request) error {
 	return map[string]func(*conn, request) error{
 		"hello": (*conn).hello, "refs": (*conn).refs, "pairing_code": (*conn).pairingCode, "ping": (*conn).ping,
-		"logout": (*conn).logout, "got": (*conn).gotPushes, "history": (*conn).history,
+		"logout": (*conn).logout, "got": (*conn).gotPushes, "history": (*conn).history, "earlier": (*conn).earlier,
 		"message": (*conn).message, "step": (*conn).step, "steps": (*conn).steps, "message_action": (*conn).messageAction, "receipt": (*conn).receipt,
 		"chatstate": (*conn).chatstate, "presence": (*conn).presence, "chat_action": (*conn).chatAction,
 		"usync": (*conn).usync, "media_conn": (*conn).mediaConn, "group": (*conn).group, "block": (*conn).block,

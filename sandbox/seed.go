@@ -83,9 +83,51 @@ func (g *seed) count(i int) int {
 	return n
 }
 
+// given is how many of the newest messages of the i-th chat a device is told of when it is linked.
+func (g *seed) given(i int) int {
+	n := g.count(i)
+	if g.spec.Recent > 0 {
+		return min(n, g.spec.Recent)
+	}
+	return n
+}
+
+// givenInAll is the sum over all chats.
+func (g *seed) givenInAll() int {
+	if g.spec.Recent == 0 {
+		return g.spec.Messages
+	}
+	n := 0
+	for i := range g.spec.Chats {
+		n += g.given(i)
+	}
+	return n
+}
+
+// earlier returns up to n messages of a chat before the one with that id (before all that devices are told of, when it is
+// not a generated one), oldest first, and whether there are more.
+func (g *seed) earlier(wid, id string, n int) (list []WireMessage, more bool) {
+	c, ok := g.chatByWID(wid)
+	if !ok {
+		return nil, false
+	}
+	i := g.index()[wid]
+	end := g.count(i) - g.given(i)
+	for k := range g.count(i) {
+		if g.message(i, k, &c).ID == id {
+			end = k
+			break
+		}
+	}
+	for k := max(0, end-n); k < end; k++ {
+		list = append(list, g.message(i, k, &c))
+	}
+	return list, end > n
+}
+
 // chat returns the i-th chat, newest first.
 func (g *seed) chat(i int) WireChat {
-	c := WireChat{WID: g.chatWID(i), T: g.chatTime(i), Unread: g.unread(i)}
+	c := WireChat{WID: g.chatWID(i), T: g.chatTime(i), Unread: g.unread(i), More: g.given(i) < g.count(i)}
 	if i == 2 {
 		c.Pinned = c.T
 	}

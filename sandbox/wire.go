@@ -94,6 +94,7 @@ type WireChat struct {
 	Archived  bool       `json:"archived,omitempty"`
 	Pinned    int64      `json:"pinned,omitempty"`
 	MuteUntil int64      `json:"mute_until,omitempty"` // -1: for ever
+	More      bool       `json:"more,omitempty"`       // the phone has older messages than it told of
 	Group     *WireGroup `json:"group,omitempty"`
 }
 

@@ -22,6 +22,8 @@ type Config struct {
 	Log *slog.Logger // slog.Default
 	// Allow are address ranges that receivers may have although they are private.
 	Allow []netip.Prefix
+	// MediaLink makes of kurir's path of a file an address that opens it without a key; nil: the path stays.
+	MediaLink func(mediaID string) string
 	// Timeout is for all of one call; 10 s.
 	Timeout time.Duration
 	// Schedule has the pauses after the first, second, … failed attempt; after as many and one more a delivery is failed.

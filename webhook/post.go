@@ -3,6 +3,7 @@ package webhook
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -69,7 +70,7 @@ func (a answer) ok() bool { return a.failure == "" }
 
 // post makes one call.
 func (d *Dispatcher) post(ctx context.Context, w models.Webhook, e events.Envelope) answer {
-	e.Metadata = w.MetadataJSON()
+	e.Metadata, e.Data = w.MetadataJSON(), d.linked(e)
 	body, err := e.JSON()
 	if err != nil {
 		return answer{failure: "the event could not be encoded"}
@@ -99,6 +100,32 @@ func (d *Dispatcher) post(ctx context.Context, w models.Webhook, e events.Envelo
 	}
 	defer func() { _ = resp.Body.Close() }()
 	return read(resp, now)
+}
+
+// linked is the data of an event with a signed link to its file. It is made anew for each attempt, so that it lasts as
+// long from a late delivery as from an early one; the id of the event, by which a receiver knows a repeat, stays.
+func (d *Dispatcher) linked(e events.Envelope) json.RawMessage {
+	if d.cfg.MediaLink == nil || !bytes.Contains(e.Data, []byte(events.MediaPath(""))) {
+		return e.Data
+	}
+	var data, file map[string]json.RawMessage
+	var id string
+	if json.Unmarshal(e.Data, &data) != nil || json.Unmarshal(data["media"], &file) != nil || json.Unmarshal(file["id"], &id) != nil {
+		return e.Data // a text that only speaks of one
+	}
+	link, err := json.Marshal(d.cfg.MediaLink(id))
+	if err != nil {
+		return e.Data
+	}
+	file["url"] = link
+	if data["media"], err = json.Marshal(file); err != nil {
+		return e.Data
+	}
+	with, err := json.Marshal(data)
+	if err != nil {
+		return e.Data
+	}
+	return with
 }
 
 // read takes what is of use from an answer. The status is the answer; a body that breaks off changes nothing.

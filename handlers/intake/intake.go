@@ -39,6 +39,10 @@ const (
 	SendAt
 	ExpiresIn
 	ExpiresAt
+	Chat
+	Before
+	After
+	Since
 	Messages // a list of objects with these fields; see Form.Items
 	fieldCount
 
@@ -49,7 +53,7 @@ const (
 var fieldNames = [fieldCount]string{
 	Key: "key", Phone: "phone", Body: "body", Filename: "filename", Caption: "caption", URL: "url", Limit: "limit", Wait: "wait",
 	IdempotencyKey: "idempotency_key", ID: "id", Instance: "instance", Priority: "priority", SendAt: "send_at",
-	ExpiresIn: "expires_in", ExpiresAt: "expires_at", Messages: "messages",
+	ExpiresIn: "expires_in", ExpiresAt: "expires_at", Chat: "chat", Before: "before", After: "after", Since: "since", Messages: "messages",
 }
 
 func fieldOf(name string) Field {

@@ -2,9 +2,11 @@
 // always within a time limit and never by rejecting.
 import { lastSeq } from "./events";
 import { fileInput } from "./files";
+import { readHistory } from "./history";
 import { check, logout, pairingCode, state } from "./lifecycle";
 import { limit, Problem, textOf } from "./limits";
 import { lookup } from "./lookup";
+import { dropMedia, fetchMedia, saveMedia } from "./media";
 import { type Any, quiet } from "./modules";
 import { probe } from "./probe";
 import { reach } from "./reach";
@@ -32,7 +34,11 @@ const methods: Record<string, Method> = {
   changed: { limitMs: 10_000, run: (a) => changed(Number(a.from ?? 0)) },
   backlog: { limitMs: 30_000, run: (a, ms) => backlog((a.chats ?? []).map(String), Number(a.from ?? 0), ms) },
   presence: { limitMs: 2000, run: (a) => askPresence(a.on === true) },
+  history: { limitMs: 20_000, run: (a, ms) => readHistory({ ...a, chat: String(a.chat ?? ""), limit: count(a.limit) }, ms) },
   contacts: { limitMs: 20_000, run: contactColumns },
+  fetchMedia: { limitMs: 60_000, run: (a, ms) => fetchMedia(a as Parameters<typeof fetchMedia>[0], ms) },
+  saveMedia: { limitMs: 2000, run: (a) => saveMedia(String(a.token ?? "")) },
+  dropMedia: { limitMs: 2000, run: (a) => dropMedia(String(a.token ?? "")) },
   pairingCode: { limitMs: 30_000, run: (a, ms) => pairingCode(String(a.phone ?? ""), ms) },
   logout: { limitMs: 15_000, run: (_a, ms) => logout(ms) },
 };

@@ -22,6 +22,9 @@ export const isReal = (m: Any): boolean => {
 const text = (v: Any): string => (typeof v === "string" ? v : "");
 const num = (v: Any): number => (typeof v === "number" && Number.isFinite(v) ? v : 0);
 
+/** Whether a message carries a file that can be downloaded. */
+export const hasFile = (m: Any): boolean => fileTypes.has(typeOf(m));
+
 export function bodyOf(m: Any): string {
   const type = typeOf(m);
   if (mediaTypes.has(type)) return "";
@@ -37,7 +40,7 @@ export function captionOf(m: Any): string {
 }
 
 function mediaOf(m: Any): Any {
-  if (!fileTypes.has(typeOf(m))) return null;
+  if (!hasFile(m)) return null;
   const filename = text(field(m, "filename"));
   return { mimetype: text(field(m, "mimetype")), ...(filename && { filename }), size: num(field(m, "size")) };
 }

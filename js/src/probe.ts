@@ -39,6 +39,7 @@ const checks: Record<string, Record<string, Check>> = {
   lookup: { getMessagesById: () => msgs()?.getMessagesById },
   chats: { ChatCollection: chats },
   messages: { msgFindBefore: () => fn("WAWebDBMessageFindLocal", "msgFindBefore") ?? fn("WAWebDBMessageFindLocal", "msgFindByDirection") },
+  media: { "wa-js ready": wppReady, downloadMedia: () => wpp()?.chat?.downloadMedia, getMessagesById: () => msgs()?.getMessagesById },
   contacts: { ContactCollection: contacts },
   lid: { lidPnCache: () => mod("WAWebApiContact")?.lidPnCache },
   logout: { "Socket.logout": () => socket()?.logout },

@@ -62,6 +62,7 @@ export interface WireChat {
   archived?: boolean;
   pinned?: number; // epoch seconds of the pin, 0 or absent: not pinned
   mute_until?: number; // epoch seconds, -1 for ever
+  more?: boolean; // the phone has older messages than it told of
   group?: { owner: string; subject: string; description?: string; created: number; participants: { wid: string; admin: boolean; superadmin?: boolean }[] };
 }
 
@@ -84,6 +85,8 @@ export interface Requests {
   pairing_code: { args: { phone: string; code: string }; ok: Record<string, never> };
   /** History for a device: chunks are pushed as "history"; the last has final: true. `since`: newest t the page has (0: everything). */
   history: { args: { since: number }; ok: { chunks: number } };
+  /** Up to 50 messages of a chat before the one with that id, which only the phone has. Error 409: the phone is offline. */
+  earlier: { args: { chat: string; id: string }; ok: { messages: WireMessage[]; more: boolean } };
   /** A message. ok is the server's ack (1). The same id again is acknowledged again and delivered once. */
   message: { args: WireMessage; ok: { t: number; chat: string; phash?: string } };
   /** steps: the push "steps" of that number is heeded from now on. step: asked at a step that it named; answered when the message may go on. */

@@ -128,6 +128,7 @@ function rowOf(c: WireChat): ChatRow {
     archive: !!c.archived,
     pin: c.pinned ?? 0,
     muteExpiration: c.mute_until ?? 0,
+    ...(c.more && { endOfHistoryTransferType: 0 }),
   };
 }
 

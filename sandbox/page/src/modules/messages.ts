@@ -6,6 +6,7 @@ import { BaseCollection, Collection, reposition } from "../base/collection";
 import { BaseModel, defineModel } from "../base/model";
 import { lastRows, messageRow, messageRows, newRowId, writeHistory, writeRows, type ChatRow, type MessageRow } from "../store";
 import { chatRow } from "./chats";
+import { fetchEarlier } from "./receive";
 import { onProtocolMessage } from "./actions";
 import { ACK, isSystemType, unixTime } from "./enums";
 import { maybeWid, MsgKey, wid } from "./ids";
@@ -268,7 +269,12 @@ function searchContext(chat: any, msgKey: any): { collection: ChatMsgsCollection
 
 async function loadEarlier(chat: any): Promise<any[]> {
   const first = chat.msgs.head();
-  const rows = await messageRows(String(chat.id), 50, await rowIdOf(first?.id), "before");
+  const read = async () => messageRows(String(chat.id), 50, await rowIdOf(first?.id), "before");
+  let rows = await read();
+  if (!rows.length && first && chat.endOfHistoryTransferType === 0) {
+    await fetchEarlier(chat, first.id.id);
+    rows = await read();
+  }
   if (!rows.length) chat.msgs.msgLoadState.noEarlierMsgs = true;
   const models = R("WAWebMsgCollection").MsgCollection.add(rows.map(rowToAttributes), { silent: true });
   return chat.msgs.add(models);

@@ -84,6 +84,14 @@ async function storeHistory(messages: WireMessage[]): Promise<void> {
   }
 }
 
+/** Asks the phone for what is older than a message and stores it. */
+export async function fetchEarlier(chat: any, id: string): Promise<void> {
+  const { messages, more } = await comms.request("earlier", { chat: String(chat.id), id });
+  readdressMessages(messages);
+  if (messages.length) await storePast(messages.map((m) => toRow(attributesOf(m))));
+  if (!more) await updateChat(chat, { endOfHistoryTransferType: 1 });
+}
+
 /** A receipt, in the form that the real handlers take. */
 export async function onReceipt(push: Pushes["receipt"]): Promise<void> {
   const from = wid(push.chat);
