@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"net/url"
 
 	"kurir/handlers"
 	"kurir/models"
@@ -32,7 +33,23 @@ func (c consoleInstances) List(ctx context.Context) ([]web.View, error) {
 // Get returns one instance.
 func (c consoleInstances) Get(ctx context.Context, id string) (web.View, error) {
 	in, err := c.Sessions.Get(ctx, id)
-	return c.view(in), err
+	v := c.view(in)
+	if err == nil {
+		v.DeadWebhooks, err = c.deadWebhooks(ctx, id)
+	}
+	return v, err
+}
+
+// deadWebhooks are those of an instance and of all instances that were switched off for want of an answer.
+func (c consoleInstances) deadWebhooks(ctx context.Context, id string) ([]web.DeadWebhook, error) {
+	hooks, err := c.db.DisabledWebhooks(ctx, id)
+	dead := make([]web.DeadWebhook, 0, len(hooks))
+	for _, w := range hooks {
+		if u, err := url.Parse(w.URL); err == nil && w.DisabledAt != nil {
+			dead = append(dead, web.DeadWebhook{Host: u.Host, Since: *w.DisabledAt})
+		}
+	}
+	return dead, err
 }
 
 // PairingCode takes the number as the person typed it.

@@ -226,7 +226,7 @@ func (s *server) updateWebhook(c *call) (reply, error) {
 		return reply{}, err
 	}
 	if body.Enabled != nil && !*body.Enabled && w.Enabled {
-		columns["disabled_reason"], columns["disabled_at"] = "switched off by the operator", time.Now().UTC()
+		columns["disabled_reason"], columns["disabled_at"] = models.DisabledByOperator, time.Now().UTC()
 	}
 	if w, err = s.Webhooks.UpdateWebhook(c.ctx(), w.ID, columns); err != nil {
 		return reply{}, err

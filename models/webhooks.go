@@ -110,6 +110,16 @@ func (db *DB) Webhooks(ctx context.Context, instanceID *string, after string, li
 	return rows, notFound(q.Find(&rows).Error, "webhooks")
 }
 
+// DisabledByOperator is the reason of a webhook that a person has switched off.
+const DisabledByOperator = "switched off by the operator"
+
+// DisabledWebhooks returns the webhooks of an instance, and those of all instances, that kurir has switched off.
+func (db *DB) DisabledWebhooks(ctx context.Context, instanceID string) ([]Webhook, error) {
+	var rows []Webhook
+	err := db.reader(ctx).Where("NOT enabled AND disabled_reason <> ? AND instance_id IN ('', ?)", DisabledByOperator, instanceID).Order("id").Find(&rows).Error
+	return rows, notFound(err, "webhooks")
+}
+
 // Webhook returns one webhook; NOT_FOUND when there is none.
 func (db *DB) Webhook(ctx context.Context, id string) (Webhook, error) {
 	var row Webhook

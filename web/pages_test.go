@@ -121,6 +121,19 @@ func allStates() []browser.State {
 	}
 }
 
+// TestADeadWebhookIsALineInTheConsole: with its host and no more of its address, which can hold a secret.
+func TestADeadWebhookIsALineInTheConsole(t *testing.T) {
+	t.Parallel()
+	v := View{ID: "inst_1", Name: "Toko", Status: browser.Status{State: browser.StateWorking}}
+	quiet := newDesk(t, v).signIn().get("/instances/inst_1", "Accept-Language", "id")
+	v.DeadWebhooks = []DeadWebhook{{Host: "<i>toko.example", Since: time.Date(2026, 11, 20, 12, 0, 0, 0, time.Local)}}
+	loud := newDesk(t, v).signIn().get("/instances/inst_1", "Accept-Language", "id")
+	const line = "Program Anda di &lt;i&gt;toko.example tidak menerima apa pun dari nomor ini sejak 20-11-2026"
+	if strings.Contains(quiet.text, "Program Anda di") || !strings.Contains(loud.text, line) {
+		t.Errorf("the page does not say %q", line)
+	}
+}
+
 func TestActions(t *testing.T) {
 	t.Parallel()
 	for _, action := range []struct{ path, does string }{

@@ -92,6 +92,9 @@ func (c *Console) instanceView(t text, v View) instanceView {
 	return iv
 }
 
+// Day is a day as people here write it.
+func (v instanceView) Day(t time.Time) string { return t.Local().Format("02-01-2006") }
+
 // Word is the state in plain words.
 func (v instanceView) Word() string { return v.T("state." + string(v.State())) }
 

@@ -25,6 +25,14 @@ type View struct {
 	Name    string
 	Sandbox bool // runs against the simulator
 	Status  browser.Status
+	// DeadWebhooks are the webhooks that kurir has switched off because their receiver did not answer for days.
+	DeadWebhooks []DeadWebhook
+}
+
+// DeadWebhook is a webhook that gets nothing any more. Of its address only the host is shown: the rest can be a secret.
+type DeadWebhook struct {
+	Host  string
+	Since time.Time
 }
 
 // Instances is what the console does with instances. Errors are *problem.Error where a person can do something about
