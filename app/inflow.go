@@ -40,6 +40,7 @@ type inflow struct {
 	mu        sync.Mutex
 	items     []item
 	receiving bool
+	since     time.Time // when it began to receive
 	lost      bool      // something was put aside for want of room
 	ask       bool      // the page is to be told whether presence is wanted
 	due       int       // catch-ups that are due before the items
@@ -125,6 +126,9 @@ func (f *inflow) state(ctx context.Context, st browser.Status) {
 	f.mu.Lock()
 	if st.Receiving && !f.receiving {
 		f.due++
+		if f.since = st.Since; st.State != browser.StateWorking {
+			f.since = time.Now()
+		}
 		f.ask = true // it may be another document
 	}
 	f.receiving = st.Receiving
