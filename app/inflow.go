@@ -48,9 +48,10 @@ type inflow struct {
 	from      time.Time // what is older is not told
 	phone     string    // whose mark it is
 
-	stored time.Time // when the mark was stored last; of the goroutine only
-	failed int       // catch-ups in a row
-	blind  bool      // the last catch-up failed: the mark stays where it is
+	stored  time.Time // when the mark was stored last; of the goroutine only
+	failed  int       // catch-ups in a row
+	opening bool      // the catch-up is the one that begins receiving, not one for what was lost
+	blind   bool      // the last catch-up failed: the mark stays where it is
 }
 
 // item is an event of the page, or the place where a catch-up is due.
@@ -192,6 +193,7 @@ func (f *inflow) step(ctx context.Context) bool {
 		return false
 	}
 	var err error
+	f.opening = due > 0
 	switch {
 	case due > 0:
 		n, err = 0, f.catchUpOrNot(ctx)
