@@ -109,7 +109,9 @@ func (f *inflow) live() func(browser.Event) bool {
 			names[nameOf(it.event)] = true
 		}
 	}
-	return func(e browser.Event) bool { return e.Message != nil && (names[nameOf(e)] || f.opening && e.Message.Time >= since) }
+	return func(e browser.Event) bool {
+		return e.Message != nil && (names[nameOf(e)] || f.opening && e.Message.Time >= since)
+	}
 }
 
 // nameOf is what a message is known by in the page; "" for other events.
