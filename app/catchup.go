@@ -82,7 +82,7 @@ func (f *inflow) replay(ctx context.Context, found []browser.Event) (written int
 				continue // not sent yet, or never
 			}
 		}
-		if p := f.s.payload(ctx, f.id, e, !live[nameOf(e)]); p != nil {
+		if p := f.s.payload(ctx, f.id, e, !live(e)); p != nil {
 			payloads = append(payloads, p)
 		}
 	}
@@ -98,17 +98,20 @@ func (f *inflow) replay(ctx context.Context, found []browser.Event) (written int
 	return written, newest, nil
 }
 
-// live names the messages that wait to be written and were seen when they came: the page has them as well by now.
-func (f *inflow) live() map[string]bool {
+// live says which messages are seen when they come: those that wait to be written, and those that came when the page
+// received already and are still on their way here. The page has them as well by now.
+func (f *inflow) live() func(browser.Event) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	names := map[string]bool{}
+	names, since := map[string]bool{}, f.since.Unix()
 	for _, it := range f.items {
 		if it.event.Message != nil && !it.replayed {
 			names[nameOf(it.event)] = true
 		}
 	}
-	return names
+	return func(e browser.Event) bool {
+		return e.Message != nil && (names[nameOf(e)] || f.opening && e.Message.Time >= since)
+	}
 }
 
 // nameOf is what a message is known by in the page; "" for other events.

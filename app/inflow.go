@@ -40,6 +40,7 @@ type inflow struct {
 	mu        sync.Mutex
 	items     []item
 	receiving bool
+	since     time.Time // when it began to receive
 	lost      bool      // something was put aside for want of room
 	ask       bool      // the page is to be told whether presence is wanted
 	due       int       // catch-ups that are due before the items
@@ -47,9 +48,10 @@ type inflow struct {
 	from      time.Time // what is older is not told
 	phone     string    // whose mark it is
 
-	stored time.Time // when the mark was stored last; of the goroutine only
-	failed int       // catch-ups in a row
-	blind  bool      // the last catch-up failed: the mark stays where it is
+	stored  time.Time // when the mark was stored last; of the goroutine only
+	failed  int       // catch-ups in a row
+	opening bool      // the catch-up is the one that begins receiving, not one for what was lost
+	blind   bool      // the last catch-up failed: the mark stays where it is
 }
 
 // item is an event of the page, or the place where a catch-up is due.
@@ -125,6 +127,9 @@ func (f *inflow) state(ctx context.Context, st browser.Status) {
 	f.mu.Lock()
 	if st.Receiving && !f.receiving {
 		f.due++
+		if f.since = st.Since; st.State != browser.StateWorking {
+			f.since = time.Now()
+		}
 		f.ask = true // it may be another document
 	}
 	f.receiving = st.Receiving
@@ -188,6 +193,7 @@ func (f *inflow) step(ctx context.Context) bool {
 		return false
 	}
 	var err error
+	f.opening = due > 0
 	switch {
 	case due > 0:
 		n, err = 0, f.catchUpOrNot(ctx)

@@ -268,10 +268,11 @@ func (s *Sessions) launch(ctx context.Context, in models.Instance) error {
 		return err
 	}
 	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.running[in.ID] != nil {
-		return s.running[in.ID].Start(ctx)
+	if session := s.running[in.ID]; session != nil {
+		s.mu.Unlock()
+		return s.startAgain(ctx, in.ID, session)
 	}
+	defer s.mu.Unlock()
 	var restricted time.Time
 	if in.RestrictedUntil != nil {
 		restricted = *in.RestrictedUntil
@@ -290,6 +291,18 @@ func (s *Sessions) launch(ctx context.Context, in models.Instance) error {
 		return errors.Join(err, s.out.Detach(ctx, in.ID))
 	}
 	s.running[in.ID] = session
+	return nil
+}
+
+// startAgain starts a session that is known, for example one that was logged out. s.mu is not held: the session first
+// ends what it was, and its last events want the lock.
+func (s *Sessions) startAgain(ctx context.Context, id string, session *browser.Session) error {
+	if err := session.Start(ctx); err != nil {
+		return err
+	}
+	if s.get(id) != session {
+		return session.Stop(ctx) // it was ended meanwhile, and must not come back behind that
+	}
 	return nil
 }
 
