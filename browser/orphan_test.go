@@ -80,8 +80,9 @@ func TestOrphanOfAnEarlierKurir(t *testing.T) {
 // TestStoppedHelpersOfAnEarlierChromium: a stopped renderer does not notice that its Chromium is gone.
 func TestStoppedHelpersOfAnEarlierChromium(t *testing.T) {
 	dir := t.TempDir()
-	// A shell that leaves a stopped child with a renderer's command line in its group.
-	leader, ended := bystander(t, "sh", "-c", `sh -c 'kill -STOP $$; sleep 60' --type=renderer & echo $! > "$0/child"; exec sleep 60`, dir)
+	// A shell that leaves a stopped child with a renderer's command line in its group. The kernel hangs up on what is
+	// stopped in a group that nobody leads any more; the child must not end by that.
+	leader, ended := bystander(t, "sh", "-c", `sh -c 'trap "" HUP; kill -STOP $$; sleep 60' --type=renderer & echo $! > "$0/child"; exec sleep 60`, dir)
 	var child int
 	eventually(t, func() error {
 		data, _ := os.ReadFile(filepath.Join(dir, "child"))
