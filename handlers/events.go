@@ -132,3 +132,8 @@ func envelopes(list []models.Event) []events.Envelope {
 	}
 	return out
 }
+
+// eventSchema is GET /v1/events/schema: what an event looks like, as a JSON Schema.
+func eventSchema(*call) (reply, error) {
+	return reply{raw: events.Schema(), contentType: "application/schema+json"}, nil
+}

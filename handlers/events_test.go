@@ -171,6 +171,9 @@ func TestReadEvents(t *testing.T) {
 	if r := g.call("GET", "/v1/events?limit=1", ""); !strings.Contains(r.Text, `"seq":1,"type":"message"`) || !strings.Contains(r.Text, `"body":"<halo>"`) {
 		t.Error(r.Text)
 	}
+	if r := g.call("GET", "/v1/events/schema", ""); r.HTTP != 200 || !strings.Contains(r.Text, "https://json-schema.org/draft/2020-12/schema") {
+		t.Errorf("the schema: %d %.200s", r.HTTP, r.Text)
+	}
 	for path, want := range map[string]string{
 		"?after=1": "400 BAD_REQUEST", "?after=x": "400 BAD_REQUEST", "?instance=" + g.a + "&after=99": "400 BAD_REQUEST",
 		"?after=evt_x": "410 EVENTS_EXPIRED", "?instance=none": "404 NOT_FOUND", "?types=x": "422 EVENT_TYPE_UNKNOWN",

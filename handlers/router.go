@@ -57,6 +57,7 @@ func (s *server) router() http.Handler {
 
 	// What happens on the phones: to read, to listen to, to have sent.
 	v1.GET("/events", s.handle("", s.listEvents))
+	v1.GET("/events/schema", s.handle("", eventSchema))
 	v1.GET("/events/stream", s.eventStream)
 	v1.POST("/webhooks", s.handle("webhook.create", s.createWebhook))
 	v1.GET("/webhooks", s.handle("", s.listWebhooks))
