@@ -109,18 +109,8 @@ func (db *DB) SetPacing(ctx context.Context, id string, p Pacing) error {
 	if err != nil {
 		return fmt.Errorf("store the pace: %w", err)
 	}
-	err = db.write(ctx, func(s *session) error {
-		res, err := s.exec("UPDATE instances SET pacing = ?, updated_at = ? WHERE id = ?", string(figures), now(), id)
-		if err != nil {
-			return err
-		}
-		n, err := res.RowsAffected()
-		if err == nil && n == 0 {
-			err = problem.New(problem.NotFound, "instance "+id)
-		}
-		return err
-	})
-	if err != nil {
+	// The text as it is: GORM would not pass it through the field's serializer here.
+	if err := db.UpdateInstance(ctx, id, map[string]any{"pacing": gorm.Expr("?", string(figures))}); err != nil {
 		return fmt.Errorf("store the pace: %w", err)
 	}
 	return nil

@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"slices"
 
-	"kurir/problem"
+	"gorm.io/gorm"
 )
 
 // MediaSettings say which files of an instance are fetched.
@@ -68,18 +68,8 @@ func (db *DB) SetMedia(ctx context.Context, id string, m MediaSettings) error {
 	if err != nil {
 		return fmt.Errorf("store media settings: %w", err)
 	}
-	err = db.write(ctx, func(s *session) error {
-		res, err := s.exec("UPDATE instances SET media = ?, updated_at = ? WHERE id = ?", string(text), now(), id)
-		if err != nil {
-			return err
-		}
-		n, err := res.RowsAffected()
-		if err == nil && n == 0 {
-			err = problem.New(problem.NotFound, "instance "+id)
-		}
-		return err
-	})
-	if err != nil {
+	// The text as it is: GORM would not pass it through the field's serializer here.
+	if err := db.UpdateInstance(ctx, id, map[string]any{"media": gorm.Expr("?", string(text))}); err != nil {
 		return fmt.Errorf("store media settings: %w", err)
 	}
 	return nil
