@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -140,21 +141,26 @@ func TestResolvingWaitsForTheInstance(t *testing.T) {
 			h.o.SetReady(h.id, n > 1) // the session goes down with the send
 			return browser.Sent{Ack: n - 1}, map[bool]error{true: problem.New(problem.SessionLost, "")}[n == 1]
 		}
-		var err error
-		h.page.lookup = func(string, int) (browser.Presence, error) { return absent, err }
+		var gone atomic.Bool
+		h.page.lookup = func(string, int) (browser.Presence, error) {
+			if gone.Load() {
+				return absent, problem.New(problem.InstanceNotReady, "")
+			}
+			return absent, nil
+		}
 		x := h.enqueue("x")
 		h.o.SetReady(h.id, true)
 		time.Sleep(time.Hour)
 		if got := h.row(x); got.State != models.MessageSending || got.Code != string(problem.SessionLost) || h.page.looked() != 0 {
 			t.Errorf("down: %s %s, %d looks", got.State, got.Code, h.page.looked())
 		}
-		err = problem.New(problem.InstanceNotReady, "") // up by the app's word, not by the session's
+		gone.Store(true) // up by the app's word, not by the session's
 		h.o.SetReady(h.id, true)
 		time.Sleep(time.Minute)
 		if got := h.row(x); got.State != models.MessageSending {
 			t.Errorf("not there to be asked: %s", got.State)
 		}
-		err = nil
+		gone.Store(false)
 		h.want(x, models.MessageSent, "")
 	})
 }
