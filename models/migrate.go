@@ -62,7 +62,7 @@ func (db *DB) Migrate(ctx context.Context) error {
 	for _, r := range done {
 		db.log.Info("database migrated", "version", r.Source.Version, "took", r.Duration)
 	}
-	return nil
+	return db.beginChain(ctx, done)
 }
 
 // SchemaVersion says which schema the database has and which this binary wants. It changes nothing.

@@ -116,12 +116,14 @@ type AuditEntry struct {
 	Time       time.Time `json:"time"`
 	RequestID  string    `json:"request_id"`
 	IP         string    `json:"ip"`
-	Actor      string    `json:"actor"` // key id, "admin" or "console"
+	Actor      string    `json:"actor"` // a key's id, user:NAME, admin (the token), cli, or kurir itself
 	InstanceID string    `json:"instance,omitempty"`
 	Action     string    `json:"action"` // for example wa.send, instance.create
 	Target     string    `json:"target,omitempty"`
-	Code       string    `json:"code"`       // answer's code of the catalogue, or OK, QUEUED, …
-	LatencyUS  int64     `json:"latency_us"` // microseconds
+	Code       string    `json:"code"`           // answer's code of the catalogue, or OK, QUEUED, …
+	LatencyUS  int64     `json:"latency_us"`     // microseconds
+	Prev       Digest    `json:"prev,omitempty"` // the hash of the line before; see chain.go
+	Hash       Digest    `json:"hash,omitempty"` // over this line and Prev; both empty on lines from before the chain
 }
 
 // TableName keeps the word of the issue.

@@ -159,6 +159,9 @@ func (db *DB) SweepAudit(before time.Time) *Sweep {
 			if _, err := s.exec("UPDATE settings SET value = ? WHERE name = ? AND CAST(value AS INTEGER) < ?", strconv.FormatInt(last, 10), auditMark, last); err != nil {
 				return 0, err
 			}
+			if err := anchorAt(s, last); err != nil {
+				return 0, err
+			}
 			n, err := remove("audit_log", "id", "TRUE")(s, after, last)
 			if err != nil || n == 0 || told {
 				return n, err

@@ -22,8 +22,9 @@ type session struct {
 	ctx    context.Context // of every statement; it never ends
 	conn   *sql.Conn
 	stmts  map[string]*sql.Stmt
-	broken error // set when SQLite may have ended the transaction by itself: nothing more may run in it
-	news   news  // of the transaction, told after its commit; more than happened when a part was undone, which is harmless
+	broken error      // set when SQLite may have ended the transaction by itself: nothing more may run in it
+	head   *AuditHead // of the audit log, as this transaction has it; nil: not read since the transaction or a rollback began
+	news   news       // of the transaction, told after its commit; more than happened when a part was undone, which is harmless
 
 	outcomes func(before, after Message) []NewEvent // see Config.Outcomes; nil: none
 }

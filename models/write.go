@@ -173,7 +173,7 @@ func (w *writer) serve(batch []*request) {
 
 // transact returns the error that befell the transaction as a whole; an error of one part is in its request.
 func (w *writer) transact(batch []*request) error {
-	w.s.broken, w.s.news = nil, news{}
+	w.s.broken, w.s.news, w.s.head = nil, news{}, nil
 	if _, err := w.s.exec("BEGIN IMMEDIATE"); err != nil {
 		return fmt.Errorf("begin a transaction: %w", err)
 	}
@@ -219,6 +219,7 @@ func (w *writer) part(r *request, savepoint bool) {
 		return
 	}
 	if r.err != nil {
+		w.s.head = nil // it may be one of the lines that go
 		if _, err := w.s.exec("ROLLBACK TO part"); err != nil {
 			w.s.broken = errors.Join(r.err, err)
 			return
