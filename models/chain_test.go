@@ -292,7 +292,7 @@ func TestTheChainFollowsTheCommits(t *testing.T) {
 			kept[writers]++
 		}
 	})
-	// Whoever looks meanwhile sees a chain that fits, and so does who takes the disk away: a copy of the files.
+	// Whoever looks meanwhile sees a chain that fits.
 	for range 10 {
 		if c := verify(t, path, nil); c.Broken != nil {
 			t.Errorf("while kurir writes: %+v", c.Broken)

@@ -18,6 +18,9 @@ func NewInstanceID() string { return "inst_" + ulid.Make().String() }
 // NewKeyID returns a new id of an API key: key_ and a ULID. It is not the key.
 func NewKeyID() string { return "key_" + ulid.Make().String() }
 
+// NewUserID returns a new id of a person of the console: usr_ and a ULID.
+func NewUserID() string { return "usr_" + ulid.Make().String() }
+
 // NewWAID returns a new WhatsApp message id: 3EB0 and 18 upper-case hex digits of crypto/rand, 22 characters, as
 // WhatsApp Web mints them.
 func NewWAID() string {

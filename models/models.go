@@ -135,6 +135,16 @@ type ConsoleSession struct {
 	CreatedAt time.Time
 	ExpiresAt time.Time
 	IP        string
+	UserID    *string // nil: opened with the admin token
+	User      *User   `gorm:"-"` // whose it is, as far as it was asked for
+}
+
+// ConsoleDevice is a browser in which a person has signed in before: it has tries of its own when somebody else guesses
+// the person's password.
+type ConsoleDevice struct {
+	Hash      string `gorm:"primaryKey"` // SHA-256 of its cookie, hex
+	UserID    string
+	ExpiresAt time.Time
 }
 
 // Setting is a named value that kurir itself keeps, such as the hash of the generated admin token.

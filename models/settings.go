@@ -3,12 +3,9 @@ package models
 import (
 	"context"
 	"fmt"
-	"time"
 
 	"gorm.io/gorm"
 	"gorm.io/gorm/clause"
-
-	"kurir/problem"
 )
 
 // Setting returns a value that kurir keeps; ok is false when it was never set.
@@ -47,47 +44,4 @@ func (db *DB) SettingOnce(ctx context.Context, name, value string) (kept string,
 		return "", false, fmt.Errorf("keep setting %s: %w", name, err)
 	}
 	return kept, created, nil
-}
-
-// CreateConsoleSession stores a signed-in browser by the hash of its cookie (HashSecret).
-func (db *DB) CreateConsoleSession(ctx context.Context, s ConsoleSession) error {
-	if s.CreatedAt.IsZero() {
-		s.CreatedAt = now()
-	}
-	if err := db.Write(ctx, func(tx *gorm.DB) error { return tx.Create(&s).Error }); err != nil {
-		return fmt.Errorf("create console session: %w", err)
-	}
-	return nil
-}
-
-// ConsoleSession returns the session of a cookie's hash; UNAUTHORIZED when there is none or it has expired.
-func (db *DB) ConsoleSession(ctx context.Context, hash string) (ConsoleSession, error) {
-	var rows []ConsoleSession
-	if err := db.reader(ctx).Where("hash = ? AND expires_at > ?", hash, now()).Find(&rows).Error; err != nil {
-		return ConsoleSession{}, notFound(err, "console session")
-	}
-	if len(rows) == 0 {
-		return ConsoleSession{}, problem.New(problem.Unauthorized, "")
-	}
-	return rows[0], nil
-}
-
-// DeleteConsoleSession signs a browser out. One that is gone already is no error.
-func (db *DB) DeleteConsoleSession(ctx context.Context, hash string) error {
-	err := db.Write(ctx, func(tx *gorm.DB) error { return tx.Where("hash = ?", hash).Delete(&ConsoleSession{}).Error })
-	if err != nil {
-		return fmt.Errorf("delete console session: %w", err)
-	}
-	return nil
-}
-
-// ExpireConsoleSessions removes the sessions that ended by the given time.
-func (db *DB) ExpireConsoleSessions(ctx context.Context, by time.Time) error {
-	err := db.Write(ctx, func(tx *gorm.DB) error {
-		return tx.Where("expires_at <= ?", by.UTC()).Delete(&ConsoleSession{}).Error
-	})
-	if err != nil {
-		return fmt.Errorf("expire console sessions: %w", err)
-	}
-	return nil
 }

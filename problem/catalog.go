@@ -65,6 +65,13 @@ const (
 	MediaInvalid        Code = "MEDIA_SETTINGS_INVALID"
 	LinkInvalid         Code = "LINK_INVALID"
 	LinkExpired         Code = "LINK_EXPIRED"
+
+	// Of the console.
+	OwnerOnly       Code = "OWNER_ONLY"
+	UserExists      Code = "USER_EXISTS"
+	UserNameInvalid Code = "USER_NAME_INVALID"
+	PasswordInvalid Code = "PASSWORD_INVALID"
+	LastOwner       Code = "LAST_OWNER"
 )
 
 // Catalog has every code.
@@ -125,6 +132,12 @@ var Catalog = map[Code]Entry{
 	MediaInvalid:        {422, false, "The media settings have a field that is unknown or out of range.", "Pengaturan media berisi isian yang tidak dikenal atau di luar batas."},
 	LinkInvalid:         {403, false, "This link was not made by this gateway, or it was changed.", "Tautan ini tidak dibuat oleh gateway ini, atau sudah diubah."},
 	LinkExpired:         {410, false, "This link has expired. Read the file with the instance's key.", "Tautan ini sudah kedaluwarsa. Ambil file dengan key instance."},
+
+	OwnerOnly:       {403, false, "Only an owner may do this. Ask one.", "Hanya pemilik yang boleh melakukan ini. Mintalah kepadanya."},
+	UserExists:      {409, false, "Somebody has this name already. Choose another.", "Nama ini sudah dipakai. Pilih nama lain."},
+	UserNameInvalid: {422, false, "A name has 2 to 40 characters: small letters, digits and . _ - @, and begins with a letter or digit.", "Nama terdiri dari 2 sampai 40 karakter: huruf kecil, angka dan . _ - @, diawali huruf atau angka."},
+	PasswordInvalid: {422, false, "A password has at least 10 characters, at most 256 bytes, and is not the name.", "Kata sandi minimal 10 karakter, maksimal 256 byte, dan bukan nama itu sendiri."},
+	LastOwner:       {409, false, "There must be an owner who can sign in. Make somebody else an owner first.", "Harus ada pemilik yang bisa masuk. Jadikan orang lain pemilik dulu."},
 }
 
 // Lookup returns the catalogue's line for code; an unknown code is Internal.
