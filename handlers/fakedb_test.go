@@ -202,12 +202,16 @@ func (d *fakeDB) AppendAudit(_ context.Context, a models.AuditEntry) error {
 	return nil
 }
 
-func (d *fakeDB) Audit(_ context.Context, instanceID string, after int64, limit int) ([]models.AuditEntry, error) {
+func (d *fakeDB) AuditLines(_ context.Context, f models.AuditFilter, limit int) ([]models.AuditEntry, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	if d.err != nil {
+		return nil, d.err
+	}
 	var out []models.AuditEntry
 	for i, l := range d.lines {
-		if l.ID = int64(i + 1); l.ID > after && len(out) < limit && (instanceID == "" || l.InstanceID == instanceID) {
+		if l.ID = int64(i + 1); l.ID > f.After && len(out) < limit && !l.Time.Before(f.Since) &&
+			(f.InstanceID == "" || l.InstanceID == f.InstanceID) {
 			out = append(out, l)
 		}
 	}

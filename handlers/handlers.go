@@ -93,7 +93,7 @@ type DB interface {
 	MessageByID(ctx context.Context, id string) (models.Message, error)
 	KeyByPlain(ctx context.Context, plain string) (models.APIKey, error)
 	AppendAudit(ctx context.Context, a models.AuditEntry) error
-	Audit(ctx context.Context, instanceID string, after int64, limit int) ([]models.AuditEntry, error)
+	AuditLines(ctx context.Context, f models.AuditFilter, limit int) ([]models.AuditEntry, error)
 }
 
 // Fetcher downloads files from addresses that callers choose.

@@ -46,6 +46,7 @@ func (s *server) router() http.Handler {
 	v1.GET("/instances/:id/qr", s.handle("", s.qr))
 	v1.POST("/instances/:id/pairing-code", s.handle("instance.pairing_code", s.pairingCode))
 	v1.GET("/audit", s.handle("", s.audit))
+	v1.GET("/audit.csv", s.auditCSV)
 	v1.GET("/stats", s.handle("", s.stats))
 
 	// The files of messages: for the operator, for who has the instance's key and, to read, for who has a signed link.

@@ -161,7 +161,14 @@ func TestAudit(t *testing.T) {
 		{name: "bad after", method: "GET", url: "/v1/audit?after=x", headers: admin(), status: 400},
 		{name: "negative after", method: "GET", url: "/v1/audit?after=-1", headers: admin(), status: 400},
 		{name: "bad limit", method: "GET", url: "/v1/audit?limit=1001", headers: admin(), status: 422, want: []string{`"code":"LIMIT_INVALID"`}},
+		{name: "since", method: "GET", url: "/v1/audit?since=2000-01-01", headers: admin(), setup: lines, status: 200, want: []string{`"data":[]`}},
+		{name: "bad since", method: "GET", url: "/v1/audit?since=soon", headers: admin(), status: 400, want: []string{"`since`"}},
 		{name: "no token", method: "GET", url: "/v1/audit", setup: lines, status: 401},
+		{name: "csv", method: "GET", url: "/v1/audit.csv?after=2", headers: admin(), setup: lines, status: 200, want: []string{"id,time,actor,", "\n3,", "\n5,", ",wa.send,inst_1,"}, lack: []string{"\n2,"}},
+		{name: "csv of an instance", method: "GET", url: "/v1/audit.csv?instance=inst_2", headers: admin(), setup: lines, status: 200, want: []string{"\n5,"}, lack: []string{"\n1,"}},
+		{name: "csv, bad since", method: "GET", url: "/v1/audit.csv?since=soon", headers: admin(), status: 400, want: []string{`"code":"BAD_REQUEST"`}},
+		{name: "csv, no database", method: "GET", url: "/v1/audit.csv", headers: admin(), setup: func(w *world) { w.db.err = problem.New(problem.Unavailable, "") }, status: 503, want: []string{`"code":"UNAVAILABLE"`}},
+		{name: "csv, no token", method: "GET", url: "/v1/audit.csv", setup: lines, status: 401, lack: []string{"wa.send"}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, tt.run)
