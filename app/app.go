@@ -21,6 +21,7 @@ import (
 	"kurir/js"
 	"kurir/models"
 	"kurir/outbox"
+	"kurir/password"
 	"kurir/sandbox"
 	"kurir/web"
 	"kurir/webhook"
@@ -135,8 +136,8 @@ func (a *App) removeUnneededFiles(ctx context.Context) error {
 // serve starts the HTTP server on the listener.
 func (a *App) serve() {
 	console := web.New(web.Deps{
-		Instances: consoleInstances{a.sessions}, Sessions: a.db, CheckAdmin: a.admin.check, Simulator: a.sessions,
-		Phones: a.sessions.phones(), Log: a.log,
+		Instances: consoleInstances{a.sessions}, Sessions: a.db, People: a.db, Passwords: password.New(), Audit: a.db,
+		CheckAdmin: a.admin.check, Simulator: a.sessions, Phones: a.sessions.phones(), Log: a.log,
 	})
 	a.server = &http.Server{
 		Handler: handlers.New(handlers.Deps{

@@ -148,6 +148,7 @@ func TestAPersonHoldsAPhone(t *testing.T) {
 	h.visit("/")
 	h.page.MustElement("#token").MustInput(adminToken)
 	h.page.MustElement("form.card button").MustClick()
+	h.page.MustElement("#later").MustClick()
 	h.see("#card-"+in.ID, "Toko Berkah")
 
 	// Scan with one tap.

@@ -12,6 +12,7 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"kurir/guess"
@@ -22,48 +23,82 @@ import (
 const (
 	sessionCookie = "kurir_session"
 	sessionLife   = 7 * 24 * time.Hour
+	deviceCookie  = "kurir_device"
+	deviceLife    = 180 * 24 * time.Hour
 )
 
-type sessionKey struct{}
+type visitorKey struct{}
 
-// signedIn lets a request with a session through. Others see the sign-in page, or are told to go there.
-func (c *Console) signedIn(next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		hash, ok := c.session(r)
-		switch {
-		case ok:
-			next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), sessionKey{}, hash)))
-		case r.Header.Get("HX-Request") != "" || r.URL.Path == "/console/events":
-			// The page was left open until its session ended: the script there goes to the sign-in page.
-			w.Header().Set("HX-Redirect", "/")
-			http.Error(w, "signed out", http.StatusUnauthorized)
-		case r.URL.Path == "/" && r.Method == http.MethodGet:
-			c.signIn(w, r, http.StatusOK, "")
-		default:
-			http.Redirect(w, r, "/?next="+url.QueryEscape(r.URL.Path), http.StatusSeeOther)
-		}
-	})
+// visitor is who is signed in.
+type visitor struct {
+	hash string       // of the session's cookie
+	user *models.User // nil: with the admin token
 }
 
-// session returns the hash of the request's session.
-func (c *Console) session(r *http.Request) (hash string, ok bool) {
+func (v visitor) owner() bool { return v.user == nil || v.user.Role == models.RoleOwner }
+
+// actor is the visitor's name in the audit log.
+func (v visitor) actor() string {
+	if v.user == nil {
+		return "admin"
+	}
+	return "user:" + v.user.Name
+}
+
+// me is how a page calls the visitor.
+func (v visitor) me(t text) string {
+	if v.user == nil {
+		return t.T("account.token")
+	}
+	return v.user.Name
+}
+
+// userID is "" with the admin token.
+func (v visitor) userID() string {
+	if v.user == nil {
+		return ""
+	}
+	return v.user.ID
+}
+
+// visitorOf is who is signed in, as guard found out; false on pages for everybody.
+func visitorOf(r *http.Request) (visitor, bool) {
+	v, ok := r.Context().Value(visitorKey{}).(visitor)
+	return v, ok
+}
+
+// signedOut shows the sign-in page, or says to go there.
+func (c *Console) signedOut(w http.ResponseWriter, r *http.Request) {
+	switch {
+	case r.Header.Get("HX-Request") != "" || r.URL.Path == "/console/events":
+		// The page was left open until its session ended: the script there goes to the sign-in page.
+		w.Header().Set("HX-Redirect", "/")
+		http.Error(w, "signed out", http.StatusUnauthorized)
+	case r.URL.Path == "/" && r.Method == http.MethodGet:
+		c.signIn(w, r, http.StatusOK, "")
+	default:
+		http.Redirect(w, r, "/?next="+url.QueryEscape(r.URL.Path), http.StatusSeeOther)
+	}
+}
+
+// visitor finds out who sent the request.
+func (c *Console) visitor(r *http.Request) (visitor, bool) {
 	cookie, err := r.Cookie(sessionCookie)
 	if err != nil || cookie.Value == "" {
-		return "", false
+		return visitor{}, false
 	}
-	hash = hashCookie(cookie.Value)
-	return hash, c.sessionAlive(r.Context(), hash)
+	return c.lookUp(r.Context(), hashCookie(cookie.Value))
 }
 
-func (c *Console) sessionAlive(ctx context.Context, hash string) bool {
+func (c *Console) lookUp(ctx context.Context, hash string) (visitor, bool) {
 	session, err := c.deps.Sessions.ConsoleSession(ctx, hash)
 	if err != nil {
 		if problem.CodeOf(err) != problem.Unauthorized && ctx.Err() == nil {
 			c.deps.Log.ErrorContext(ctx, "console: look up session", "err", err)
 		}
-		return false
+		return visitor{}, false
 	}
-	return time.Now().Before(session.ExpiresAt)
+	return visitor{hash, session.User}, time.Now().Before(session.ExpiresAt)
 }
 
 func hashCookie(value string) string {
@@ -71,57 +106,226 @@ func hashCookie(value string) string {
 	return hex.EncodeToString(sum[:])
 }
 
-// signIn shows the sign-in page with what was wrong, if anything.
+// signIn shows the sign-in page with what was wrong, if anything. It asks for name and password, or for the admin
+// token: when nobody has an account yet, and for who chose that.
 func (c *Console) signIn(w http.ResponseWriter, r *http.Request, status int, wrong string) {
+	people, err := c.deps.People.Users(r.Context())
+	if err != nil {
+		c.fail(w, r, err)
+		return
+	}
 	c.render(w, r, status, "signin", signInPage{
-		page: c.page(r, "signin.title"), Wrong: wrong, Next: localPath(r.FormValue("next")),
+		page: c.page(r, "signin.title"), Wrong: wrong, Next: localPath(r.FormValue("next")), Name: r.PostFormValue("name"),
+		Token: len(people) == 0 || r.FormValue("with") == "token", People: len(people) > 0,
 	})
 }
 
 type signInPage struct {
 	page
-	Wrong, Next string
+	Wrong, Next, Name string
+	Token             bool // ask for the token
+	People            bool // somebody has an account
 }
 
 func (c *Console) login(w http.ResponseWriter, r *http.Request) {
-	addr, text := clientAddr(r), c.text(r)
-	wait, ok := c.guesses.Take(guess.Address(addr), time.Now())
-	if !ok {
-		seconds := int(math.Ceil(wait.Seconds()))
-		w.Header().Set("Retry-After", strconv.Itoa(seconds))
-		c.signIn(w, r, http.StatusTooManyRequests, text.T("signin.slow", seconds))
+	_ = r.ParseForm() // one that cannot be read is one with a wrong password
+	if r.PostForm.Has("token") {
+		c.loginByToken(w, r)
+	} else {
+		c.loginByName(w, r)
+	}
+}
+
+func (c *Console) loginByToken(w http.ResponseWriter, r *http.Request) {
+	addr := guess.Address(clientAddr(r))
+	if wait, ok := c.guesses.addresses.Take(addr, time.Now()); !ok {
+		c.tooFast(w, r, wait)
 		return
 	}
 	if !c.deps.CheckAdmin(strings.TrimSpace(r.PostFormValue("token"))) {
-		c.deps.Log.WarnContext(r.Context(), "console: wrong admin token", "ip", addr)
-		c.signIn(w, r, http.StatusUnauthorized, text.T("signin.wrong"))
+		c.deps.Log.WarnContext(r.Context(), "console: wrong admin token", "ip", clientAddr(r))
+		line(r).Actor, line(r).Target, line(r).Code = "nobody", "admin", string(problem.Unauthorized)
+		c.signIn(w, r, http.StatusUnauthorized, c.text(r).T("signin.wrong"))
 		return
 	}
-	c.guesses.Forgive(guess.Address(addr))
-	secret := make([]byte, 32)
-	_, _ = rand.Read(secret) // never fails: it ends the process instead
-	value, now := base64.RawURLEncoding.EncodeToString(secret), time.Now()
-	err := c.deps.Sessions.CreateConsoleSession(r.Context(), models.ConsoleSession{
-		Hash: hashCookie(value), CreatedAt: now, ExpiresAt: now.Add(sessionLife), IP: addr,
-	})
+	c.guesses.addresses.Forgive(addr)
+	line(r).Actor = "admin"
+	to := localPath(r.PostFormValue("next"))
+	people, err := c.deps.People.Users(r.Context())
+	if err == nil {
+		err = c.open(w, r, nil)
+	}
 	if err != nil {
 		c.fail(w, r, err)
 		return
 	}
-	setCookie(w, r, sessionCookie, value, sessionLife)
-	c.deps.Log.InfoContext(r.Context(), "console: signed in", "ip", addr)
+	if len(people) == 0 {
+		to = "/account/new?next=" + url.QueryEscape(to)
+	}
+	http.Redirect(w, r, to, http.StatusSeeOther)
+}
+
+// loginByName checks name and password. Whatever is wrong, the answer and its time are the same.
+func (c *Console) loginByName(w http.ResponseWriter, r *http.Request) {
+	name, nameErr := models.UserName(r.PostFormValue("name"))
+	user, err := c.deps.People.UserByName(r.Context(), name)
+	if problem.CodeOf(err) == problem.NotFound && err != nil {
+		err = nil
+	}
+	var device models.ConsoleDevice
+	known := false
+	if err == nil {
+		device, known, err = c.device(r, user.ID)
+	}
+	if err != nil {
+		c.fail(w, r, err)
+		return
+	}
+	try := attempt{address: guess.Address(clientAddr(r)), account: name, device: device.Hash, known: known}
+	if wait, ok := c.guesses.take(try, time.Now()); !ok {
+		c.tooFast(w, r, wait)
+		return
+	}
+	hash := user.Password
+	if user.Disabled || nameErr != nil {
+		hash = ""
+	}
+	password := r.PostFormValue("password")
+	ok, stale, err := c.deps.Passwords.Check(r.Context(), hash, password)
+	if err != nil {
+		c.fail(w, r, err)
+		return
+	}
+	line(r).Actor = "nobody" // what was typed as a name may be a password
+	if user.ID != "" {
+		line(r).Actor = "user:" + user.Name
+	}
+	if !ok {
+		c.deps.Log.WarnContext(r.Context(), "console: wrong name or password", "ip", clientAddr(r))
+		line(r).Code = string(problem.Unauthorized)
+		c.signIn(w, r, http.StatusUnauthorized, c.text(r).T("signin.wrong_password"))
+		return
+	}
+	c.guesses.forgive(try)
+	if stale {
+		c.renew(r.Context(), &user, password)
+	}
+	if err := c.welcome(w, r, &user, device, known); err != nil {
+		c.fail(w, r, err)
+		return
+	}
 	http.Redirect(w, r, localPath(r.PostFormValue("next")), http.StatusSeeOther)
 }
 
-func (c *Console) logout(w http.ResponseWriter, r *http.Request) {
-	if hash, ok := r.Context().Value(sessionKey{}).(string); ok {
-		if err := c.deps.Sessions.DeleteConsoleSession(r.Context(), hash); err != nil {
-			c.fail(w, r, err)
-			return
-		}
+// renew hashes a password with today's costs. When that fails the old hash is as good as it was.
+func (c *Console) renew(ctx context.Context, user *models.User, password string) {
+	hash, err := c.deps.Passwords.Hash(ctx, password)
+	if err == nil {
+		err = c.deps.People.RenewHash(ctx, *user, hash)
 	}
+	if err != nil {
+		c.deps.Log.WarnContext(ctx, "console: renew the hash of a password", "err", err)
+		return
+	}
+	user.Password = hash
+}
+
+// device is the browser, as it is remembered for a person, and whether it is.
+func (c *Console) device(r *http.Request, userID string) (d models.ConsoleDevice, known bool, err error) {
+	cookie, err := r.Cookie(deviceCookie)
+	if err != nil || cookie.Value == "" {
+		return d, false, nil //nolint:nilerr // no cookie is no error
+	}
+	d = models.ConsoleDevice{Hash: hashCookie(cookie.Value), UserID: userID}
+	known, err = c.deps.Sessions.KnowsDevice(r.Context(), d)
+	return d, known, err
+}
+
+// welcome signs a person in and remembers the browser.
+func (c *Console) welcome(w http.ResponseWriter, r *http.Request, user *models.User, d models.ConsoleDevice, known bool) error {
+	if err := c.open(w, r, user); err != nil {
+		return err
+	}
+	value := ""
+	if known {
+		cookie, err := r.Cookie(deviceCookie)
+		if err != nil {
+			return err
+		}
+		value = cookie.Value
+	} else {
+		value = secret()
+		d = models.ConsoleDevice{Hash: hashCookie(value), UserID: user.ID}
+	}
+	d.ExpiresAt = time.Now().Add(deviceLife)
+	if err := c.deps.Sessions.RememberDevice(r.Context(), d); err != nil {
+		return err
+	}
+	setCookie(w, r, deviceCookie, value, deviceLife)
+	return nil
+}
+
+// open begins a session; user nil: with the admin token.
+func (c *Console) open(w http.ResponseWriter, r *http.Request, user *models.User) error {
+	value, now := secret(), time.Now()
+	err := c.deps.Sessions.CreateConsoleSession(r.Context(), models.ConsoleSession{
+		Hash: hashCookie(value), CreatedAt: now, ExpiresAt: now.Add(sessionLife), IP: clientAddr(r), User: user,
+	})
+	if err != nil {
+		return err
+	}
+	setCookie(w, r, sessionCookie, value, sessionLife)
+	c.deps.Log.InfoContext(r.Context(), "console: signed in", "actor", visitor{user: user}.actor(), "ip", clientAddr(r))
+	return nil
+}
+
+// secret is the value of a cookie: 256 bits.
+func secret() string {
+	b := make([]byte, 32)
+	_, _ = rand.Read(b) // never fails: it ends the process instead
+	return base64.RawURLEncoding.EncodeToString(b)
+}
+
+// tooFast says how long to wait for the next try.
+func (c *Console) tooFast(w http.ResponseWriter, r *http.Request, wait time.Duration) {
+	seconds := int(math.Ceil(wait.Seconds()))
+	w.Header().Set("Retry-After", strconv.Itoa(seconds))
+	c.signIn(w, r, http.StatusTooManyRequests, c.text(r).T("signin.slow", seconds))
+}
+
+func (c *Console) logout(w http.ResponseWriter, r *http.Request) {
+	v, _ := visitorOf(r)
+	if err := c.deps.Sessions.DeleteConsoleSession(r.Context(), v.hash); err != nil {
+		c.fail(w, r, err)
+		return
+	}
+	c.ended.ring()
 	setCookie(w, r, sessionCookie, "", 0)
 	http.Redirect(w, r, "/", http.StatusSeeOther)
+}
+
+// bell tells the open event streams that sessions have ended.
+type bell struct {
+	mu sync.Mutex
+	ch chan struct{}
+}
+
+func (b *bell) heard() <-chan struct{} {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.ch == nil {
+		b.ch = make(chan struct{})
+	}
+	return b.ch
+}
+
+func (b *bell) ring() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.ch != nil {
+		close(b.ch)
+		b.ch = nil
+	}
 }
 
 // setCookie sets a cookie for all of kurir; no value removes it. Lax, not Strict: with Strict a link to the console in

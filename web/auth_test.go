@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 
+	"gorm.io/gorm"
+
 	"kurir/guess"
 )
 
@@ -29,14 +31,14 @@ func TestSignInAndOut(t *testing.T) {
 		t.Fatalf("a wrong token: %d, cookies %v", a.StatusCode, a.Cookies())
 	}
 	a := d.post("/login", url.Values{"token": {" " + goodToken + "\n"}, "next": {"/instances/inst_1"}})
-	if a.StatusCode != http.StatusSeeOther || a.Header.Get("Location") != "/instances/inst_1" {
+	if a.StatusCode != http.StatusSeeOther || a.Header.Get("Location") != "/account/new?next=%2Finstances%2Finst_1" {
 		t.Fatalf("sign in: %d to %q", a.StatusCode, a.Header.Get("Location"))
 	}
 	c := cookieOf(t, a, sessionCookie)
 	if !c.HttpOnly || c.Secure || c.Path != "/" || c.SameSite != http.SameSiteLaxMode || c.MaxAge != 7*24*3600 || len(c.Value) != 43 {
 		t.Errorf("cookie = %+v", c)
 	}
-	stored := d.sessions.all()
+	stored := d.sessions()
 	if len(stored) != 1 || strings.Contains(fmt.Sprint(stored), c.Value) || stored[0].Hash != hashCookie(c.Value) || stored[0].IP != "127.0.0.1" {
 		t.Errorf("stored: %+v", stored)
 	}
@@ -46,8 +48,8 @@ func TestSignInAndOut(t *testing.T) {
 	if a := d.get("/"); !strings.Contains(a.text, "Toko") {
 		t.Errorf("signed in, / shows %s", a.text)
 	}
-	if a := d.post("/logout", nil); a.StatusCode != http.StatusSeeOther || cookieOf(t, a, sessionCookie).MaxAge >= 0 || len(d.sessions.all()) != 0 {
-		t.Errorf("sign out: %d, left %v", a.StatusCode, d.sessions.all())
+	if a := d.post("/logout", nil); a.StatusCode != http.StatusSeeOther || cookieOf(t, a, sessionCookie).MaxAge >= 0 || len(d.sessions()) != 0 {
+		t.Errorf("sign out: %d, left %v", a.StatusCode, d.sessions())
 	}
 	if a := d.get("/", "Cookie", sessionCookie+"="+c.Value); strings.Contains(a.text, "Toko") {
 		t.Error("the cookie still works after signing out")
@@ -66,12 +68,9 @@ func TestCookieIsSecureBehindTLS(t *testing.T) {
 func TestSessionEnds(t *testing.T) {
 	t.Parallel()
 	d := newDesk(t, View{ID: "inst_1", Name: "Toko"}).signIn()
-	d.sessions.mu.Lock()
-	for hash, s := range d.sessions.rows {
-		s.ExpiresAt = time.Now().Add(-time.Second)
-		d.sessions.rows[hash] = s
-	}
-	d.sessions.mu.Unlock()
+	d.sql(func(tx *gorm.DB) error {
+		return tx.Exec("UPDATE console_sessions SET expires_at = ?", time.Now().UTC().Add(-time.Second)).Error
+	})
 	if a := d.get("/"); strings.Contains(a.text, "Toko") {
 		t.Error("a session that is over still opens the console")
 	}

@@ -8,6 +8,8 @@ import (
 	"net/http/cookiejar"
 	"net/http/httptest"
 	"net/url"
+	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -15,13 +17,18 @@ import (
 	"time"
 
 	"go.uber.org/goleak"
+	"gorm.io/gorm"
 
 	"kurir/browser"
 	"kurir/models"
+	"kurir/password"
 	"kurir/problem"
 )
 
 const goodToken = "kurir_admin_of_the_tests"
+
+// hasher is one for all tests, as in a process.
+var hasher = password.New() //nolint:gochecknoglobals // of the tests
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
@@ -165,44 +172,55 @@ func (f *fakeInstances) showQR(id, text string, life time.Duration) {
 	f.tell(id)
 }
 
-// fakeSessions keeps console sessions in memory, as models.DB does in the database.
-type fakeSessions struct {
-	mu   sync.Mutex
-	rows map[string]models.ConsoleSession
-}
-
-func (f *fakeSessions) CreateConsoleSession(_ context.Context, s models.ConsoleSession) error {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	f.rows[s.Hash] = s
-	return nil
-}
-
-func (f *fakeSessions) ConsoleSession(_ context.Context, hash string) (models.ConsoleSession, error) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	s, ok := f.rows[hash]
-	if !ok || time.Now().After(s.ExpiresAt) {
-		return s, problem.New(problem.Unauthorized, "")
+// openDB is a database of the test's own: people and sessions are too much to fake.
+func openDB(t *testing.T) *models.DB {
+	t.Helper()
+	db, err := models.Open(t.Context(), models.Config{URL: filepath.Join(t.TempDir(), "kurir.db"), Log: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
 	}
-	return s, nil
-}
-
-func (f *fakeSessions) DeleteConsoleSession(_ context.Context, hash string) error {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	delete(f.rows, hash)
-	return nil
-}
-
-func (f *fakeSessions) all() []models.ConsoleSession {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	var all []models.ConsoleSession
-	for _, s := range f.rows {
-		all = append(all, s)
+	t.Cleanup(func() {
+		if err := db.Close(); err != nil {
+			t.Errorf("close: %v", err)
+		}
+	})
+	if err := db.Migrate(t.Context()); err != nil {
+		t.Fatal(err)
 	}
+	return db
+}
+
+// sessions are all of the database.
+func (d *desk) sessions() (all []models.ConsoleSession) {
+	d.t.Helper()
+	d.sql(func(tx *gorm.DB) error { return tx.Find(&all).Error })
 	return all
+}
+
+func (d *desk) sql(fn func(tx *gorm.DB) error) {
+	d.t.Helper()
+	if err := d.db.Write(d.t.Context(), fn); err != nil {
+		d.t.Fatal(err)
+	}
+}
+
+// lines are the audit log as "actor action target code", without ids.
+func (d *desk) lines() []string {
+	d.t.Helper()
+	all, err := d.db.Audit(d.t.Context(), "", 0, 1000)
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	ids := regexp.MustCompile(`usr_[0-9A-Z]+ ?`)
+	out := make([]string, len(all))
+	for i, a := range all {
+		if a.IP != "127.0.0.1" || a.Time.IsZero() {
+			d.t.Errorf("line %+v", a)
+		}
+		words := []string{a.Actor, a.Action, a.InstanceID, strings.TrimSpace(ids.ReplaceAllString(a.Target, "")), a.Code}
+		out[i] = strings.Join(slices.DeleteFunc(words, func(s string) bool { return s == "" }), " ")
+	}
+	return out
 }
 
 type fakeSimulator struct{ scan func(id string) error }
@@ -214,7 +232,7 @@ type desk struct {
 	t         *testing.T
 	instances *fakeInstances
 	phones    *fakePhones
-	sessions  *fakeSessions
+	db        *models.DB
 	console   *Console
 	server    *httptest.Server
 	client    *http.Client
@@ -223,29 +241,45 @@ type desk struct {
 func newDesk(t *testing.T, views ...View) *desk {
 	t.Helper()
 	d := &desk{
-		t: t, instances: newFakeInstances(views...), phones: newFakePhones(), sessions: &fakeSessions{rows: map[string]models.ConsoleSession{}},
+		t: t, instances: newFakeInstances(views...), phones: newFakePhones(), db: openDB(t),
 	}
 	d.console = New(Deps{
-		Instances: d.instances, Sessions: d.sessions, CheckAdmin: func(s string) bool { return s == goodToken },
+		Instances: d.instances, Sessions: d.db, People: d.db, Passwords: hasher, Audit: d.db, CheckAdmin: func(s string) bool { return s == goodToken },
 		Simulator: fakeSimulator{func(id string) error { return d.instances.do("scan " + id) }},
 		Phones:    d.phones,
 		Log:       slog.New(slog.NewTextHandler(io.Discard, nil)),
 	})
 	d.server = httptest.NewServer(d.console)
-	jar, err := cookiejar.New(nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	d.client = &http.Client{
-		Jar: jar, Transport: &http.Transport{},
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-	}
+	d.client = newBrowser(t)
 	t.Cleanup(func() {
 		d.console.Close()
 		d.server.Close()
 		d.client.CloseIdleConnections()
 	})
 	return d
+}
+
+// newBrowser is an HTTP client with cookies of its own.
+func newBrowser(t *testing.T) *http.Client {
+	t.Helper()
+	jar, err := cookiejar.New(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	client := &http.Client{
+		Jar: jar, Transport: &http.Transport{},
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
+	t.Cleanup(client.CloseIdleConnections)
+	return client
+}
+
+// elsewhere is the same console seen from another browser.
+func (d *desk) elsewhere() *desk {
+	d.t.Helper()
+	other := *d
+	other.client = newBrowser(d.t)
+	return &other
 }
 
 // answer is a response that has been read.

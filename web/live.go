@@ -30,7 +30,12 @@ func (c *Console) events(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	s.curl = curl(r, s.text.T("instance.your_key"), s.text.T("created.hello"))
-	session, _ := r.Context().Value(sessionKey{}).(string)
+	s.ended = c.ended.heard()
+	v, _ := visitorOf(r)
+	if now, ok := c.lookUp(r.Context(), v.hash); !ok || now.owner() != v.owner() { // it ended since guard looked
+		http.Error(w, "signed out", http.StatusUnauthorized)
+		return
+	}
 	w.Header().Set("Content-Type", "text/event-stream; charset=utf-8")
 	w.Header().Set("X-Accel-Buffering", "no") // nginx would hold events back
 	w.WriteHeader(http.StatusOK)
@@ -38,7 +43,7 @@ func (c *Console) events(w http.ResponseWriter, r *http.Request) {
 	defer ping.Stop()
 	for {
 		moved, err := s.moves(r.Context()) // before looking, so that no change falls between
-		if err != nil || s.push(r.Context()) != nil || !s.wait(r.Context(), session, changed, moved, ping.C) {
+		if err != nil || s.push(r.Context()) != nil || !s.wait(r.Context(), v, changed, moved, ping.C) {
 			return
 		}
 	}
@@ -53,7 +58,7 @@ func (s *stream) moves(ctx context.Context) (<-chan struct{}, error) {
 }
 
 // wait returns true when it is time to look again, false when the stream is over.
-func (s *stream) wait(ctx context.Context, session string, changed <-chan string, moved <-chan struct{}, ping <-chan time.Time) bool {
+func (s *stream) wait(ctx context.Context, was visitor, changed <-chan string, moved <-chan struct{}, ping <-chan time.Time) bool {
 	c := s.console
 	for {
 		select {
@@ -78,9 +83,15 @@ func (s *stream) wait(ctx context.Context, session string, changed <-chan string
 			case <-c.closing:
 				return false
 			}
+		case <-s.ended:
+			s.ended = c.ended.heard()
+			if now, ok := c.lookUp(ctx, was.hash); !ok || now.owner() != was.owner() {
+				return false // the page comes again, and sees what it may see now
+			}
 		case <-ping:
-			// Someone may have signed out in another tab.
-			return c.sessionAlive(ctx, session) && s.write(": ping\n\n") == nil
+			// Someone may have signed out in another tab, or the session was ended by another process.
+			now, ok := c.lookUp(ctx, was.hash)
+			return ok && now.owner() == was.owner() && s.write(": ping\n\n") == nil
 		}
 	}
 }
@@ -110,6 +121,7 @@ type stream struct {
 	curl     string            // the example on the page of a connected instance
 	instance string            // "" is the list
 	sent     map[string]string // what each element shows, as far as this reader was told
+	ended    <-chan struct{}   // closed when sessions have ended
 	started  bool
 	look     func(context.Context) ([]fragment, error)
 

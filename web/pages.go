@@ -80,6 +80,7 @@ func (c *Console) create(w http.ResponseWriter, r *http.Request) {
 	form.Path = "/instances/new"
 	if form.Name == "" || utf8.RuneCountInString(form.Name) > maxName || !utf8.ValidString(form.Name) {
 		form.Wrong = form.T("new.wrong_name", maxName)
+		line(r).Code = string(problem.BadRequest)
 		c.render(w, r, http.StatusUnprocessableEntity, "new", form)
 		return
 	}
@@ -89,6 +90,7 @@ func (c *Console) create(w http.ResponseWriter, r *http.Request) {
 		c.render(w, r, problem.Lookup(problem.CodeOf(err)).Status, "new", form)
 		return
 	}
+	line(r).InstanceID = view.ID
 	p := c.page(r, "created.title")
 	p.Path = "/instances/" + view.ID
 	c.render(w, r, http.StatusCreated, "created", struct {
@@ -139,16 +141,13 @@ func (c *Console) pairingCode(w http.ResponseWriter, r *http.Request) {
 }
 
 // act carries out what a button asks for. What it changes reaches the page through its event stream.
-func (c *Console) act(w http.ResponseWriter, r *http.Request) {
-	id, action := r.PathValue("id"), r.PathValue("action")
-	do, ok := map[string]func(context.Context, string) error{
-		"start": c.deps.Instances.Start, "stop": c.deps.Instances.Stop, "restart": c.deps.Instances.Restart,
-		"unlink": c.deps.Instances.Logout, "delete": c.deps.Instances.Delete, "scan": c.scan,
-	}[action]
-	if !ok {
-		c.notFound(w, r)
-		return
-	}
+func (c *Console) act(do func(context.Context, string) error) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) { c.carryOut(w, r, do) }
+}
+
+func (c *Console) carryOut(w http.ResponseWriter, r *http.Request, do func(context.Context, string) error) {
+	id := r.PathValue("id")
+	deletes := strings.HasSuffix(r.URL.Path, "/delete")
 	quiet := r.Header.Get("HX-Request") != ""
 	if err := do(r.Context(), id); err != nil {
 		t := c.text(r)
@@ -164,13 +163,13 @@ func (c *Console) act(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	to := "/instances/" + url.PathEscape(id)
-	if action == "delete" {
+	if deletes {
 		to = "/"
 	}
 	switch {
 	case !quiet:
 		http.Redirect(w, r, to, http.StatusSeeOther)
-	case action == "delete":
+	case deletes:
 		w.Header().Set("HX-Redirect", to)
 		fallthrough
 	default:
@@ -189,6 +188,7 @@ func (c *Console) scan(ctx context.Context, id string) error {
 func (c *Console) explain(r *http.Request, t text, err error, instance string) string {
 	code := problem.CodeOf(err)
 	entry := problem.Lookup(code)
+	line(r).Code = string(code)
 	level := c.deps.Log.InfoContext
 	if entry.Status >= http.StatusInternalServerError {
 		level = c.deps.Log.ErrorContext
@@ -202,6 +202,7 @@ func (c *Console) explain(r *http.Request, t text, err error, instance string) s
 
 // fail shows an error as a page of its own.
 func (c *Console) fail(w http.ResponseWriter, r *http.Request, err error) {
+	line(r).Code = string(problem.CodeOf(err))
 	if problem.CodeOf(err) == problem.NotFound {
 		c.notFound(w, r)
 		return

@@ -91,7 +91,7 @@ func TestEveryStateHasWordsAndAWayOn(t *testing.T) {
 			State: state, Since: time.Now(), Reason: "the reason why",
 		}}).signIn()
 		for _, language := range languages() {
-			texts := text{language, d.console.texts[language]}
+			texts := text{Lang: language, texts: d.console.texts[language]}
 			a := d.get("/instances/inst_1", "Accept-Language", language)
 			word := texts.T("state." + string(state))
 			if !strings.Contains(a.text, ">"+word+"<") {

@@ -47,6 +47,7 @@ func loadCatalogue() catalogue {
 // text is the console's texts in one language. Templates call T and R with a constant key.
 type text struct {
 	Lang  string
+	Owner bool // the reader is one: pages show operators no buttons that would refuse them
 	texts map[string]string
 }
 
@@ -82,7 +83,8 @@ func (c *Console) text(r *http.Request) text {
 	if cookie, err := r.Cookie(languageCookie); err == nil && slices.Contains(languages(), cookie.Value) {
 		language = cookie.Value
 	}
-	return text{language, c.texts[language]}
+	v, in := visitorOf(r)
+	return text{language, in && v.owner(), c.texts[language]}
 }
 
 // acceptedLanguage picks the language that an Accept-Language header likes best.

@@ -58,7 +58,7 @@ func TestTextsAreUsed(t *testing.T) {
 			used["fault."+string(kind)], used["fault_text."+string(kind)] = true, true
 		}
 	}
-	goKeys := regexp.MustCompile(`(?:\.T|c\.page)\((?:r, )?"([^"]+)"`)
+	goKeys := regexp.MustCompile(`(?:\.T|c\.page|c\.accountForm)\((?:r, )?"([^"]+)"`)
 	files, err := fs.Glob(os.DirFS("."), "*.go")
 	if err != nil {
 		t.Fatal(err)
@@ -185,7 +185,7 @@ func TestLanguageSwitch(t *testing.T) {
 
 func TestStressedWordsStayEscaped(t *testing.T) {
 	t.Parallel()
-	got := text{"en", map[string]string{"k": "a <b> & *c <d>* e"}}.R("k")
+	got := text{"en", false, map[string]string{"k": "a <b> & *c <d>* e"}}.R("k")
 	if want := "a &lt;b&gt; &amp; <strong>c &lt;d&gt;</strong> e"; string(got) != want {
 		t.Errorf("got %s, want %s", got, want)
 	}

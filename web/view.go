@@ -22,17 +22,18 @@ type page struct {
 	Title  string
 	Path   string // where the language switch comes back to
 	Inside bool   // signed in
+	Me     string // who is
 	Assets assets
 }
 
 func (c *Console) page(r *http.Request, titleKey string) page {
 	t := c.text(r)
-	_, inside := r.Context().Value(sessionKey{}).(string)
+	v, inside := visitorOf(r)
 	back := r.URL.Path
 	if r.Method != http.MethodGet {
 		back = "/"
 	}
-	return page{text: t, Title: t.T(titleKey), Path: back, Inside: inside, Assets: c.assets}
+	return page{text: t, Title: t.T(titleKey), Path: back, Inside: inside, Me: v.me(t), Assets: c.assets}
 }
 
 // Languages is the language switch.

@@ -1,7 +1,8 @@
 // Package web is the operator console: the pages on which a person signs in, adds a WhatsApp number, links its phone
 // and sees how it is. Pages are html/template; what changes while one looks is pushed as HTML fragments over SSE.
 //
-// Invariants: nothing but the sign-in page and the assets is shown without a session; every answer carries the strict
+// Invariants: every route is in one table that says who may use it (routes.go), and nothing but the sign-in page and the
+// assets is shown without a session; what changes something is in the audit log before its answer; every answer carries the strict
 // Content-Security-Policy, so no template may hold an inline script or style; all text from WhatsApp passes through
 // html/template; nothing but assets may be cached, because a QR code is a secret. After Close no event stream is open.
 package web
@@ -11,13 +12,11 @@ import (
 	"html/template"
 	"log/slog"
 	"net/http"
-	"net/netip"
 	"strings"
 	"sync"
 	"time"
 
 	"kurir/browser"
-	"kurir/guess"
 	"kurir/models"
 )
 
@@ -63,10 +62,14 @@ type Instances interface {
 // Sessions keeps the signed-in browsers. The cookie itself is never stored, only its SHA-256 in hex.
 type Sessions interface {
 	CreateConsoleSession(ctx context.Context, s models.ConsoleSession) error
-	// ConsoleSession returns the session with this hash; problem.Unauthorized when there is none or it is over.
+	// ConsoleSession returns the session with this hash and its person; problem.Unauthorized when there is none, it is
+	// over, or the person is locked out.
 	ConsoleSession(ctx context.Context, hash string) (models.ConsoleSession, error)
 	// DeleteConsoleSession ends a session; one that does not exist is no error.
 	DeleteConsoleSession(ctx context.Context, hash string) error
+	// RememberDevice and KnowsDevice are about browsers in which a person has signed in before.
+	RememberDevice(ctx context.Context, d models.ConsoleDevice) error
+	KnowsDevice(ctx context.Context, d models.ConsoleDevice) (bool, error)
 }
 
 // Simulator is the simulated phones of sandbox instances.
@@ -79,6 +82,9 @@ type Simulator interface {
 type Deps struct {
 	Instances  Instances
 	Sessions   Sessions
+	People     People
+	Passwords  Passwords
+	Audit      AuditLog
 	CheckAdmin func(token string) bool
 	Simulator  Simulator // nil: no sandbox instances can be made or linked here
 	Phones     Phones    // nil: the simulated phones are not kurir's own
@@ -92,18 +98,19 @@ type Console struct {
 	templates *template.Template
 	texts     catalogue
 	assets    assets
-	guesses   *guess.Tries[netip.Prefix]
+	guesses   tries
+	ended     bell          // rings when sessions have ended
 	ping      time.Duration // how often a quiet event stream shows that it is alive
 
 	closing   chan struct{}
 	closeOnce sync.Once
 }
 
-// New returns the console. It serves /, /login, /logout, /language, /instances…, /sandbox… and
-// /console/….
+// New returns the console. It serves /, /login, /logout, /language, /account…, /people…, /audit.csv, /instances…,
+// /sandbox… and /console/….
 func New(deps Deps) *Console {
 	c := &Console{
-		deps: deps, templates: parseTemplates(), texts: loadCatalogue(), assets: loadAssets(), guesses: guess.New[netip.Prefix](),
+		deps: deps, templates: parseTemplates(), texts: loadCatalogue(), assets: loadAssets(), guesses: newTries(),
 		ping: 15 * time.Second, closing: make(chan struct{}),
 	}
 	c.handler = c.routes()
@@ -114,40 +121,6 @@ func New(deps Deps) *Console {
 func (c *Console) Close() { c.closeOnce.Do(func() { close(c.closing) }) }
 
 func (c *Console) ServeHTTP(w http.ResponseWriter, r *http.Request) { c.handler.ServeHTTP(w, r) }
-
-// routes is the table of contents of the console.
-func (c *Console) routes() http.Handler {
-	inside := http.NewServeMux()
-	inside.HandleFunc("GET /{$}", c.list)
-	inside.HandleFunc("GET /instances/new", c.newInstance)
-	inside.HandleFunc("POST /instances", c.create)
-	inside.HandleFunc("GET /instances/{id}", c.instance)
-	inside.HandleFunc("POST /instances/{id}/pairing-code", c.pairingCode)
-	inside.HandleFunc("POST /instances/{id}/{action}", c.act)
-	inside.HandleFunc("GET /instances/{id}/phone", c.withPhones(c.instancePhone))
-	inside.HandleFunc("GET /sandbox", c.withPhones(c.phoneDesk))
-	inside.HandleFunc("GET /sandbox/find", c.withPhones(c.findPhone))
-	inside.HandleFunc("GET /sandbox/{number}", c.withPhones(c.phone))
-	inside.HandleFunc("GET /sandbox/{number}/{screen}", c.withPhones(c.phone))
-	inside.HandleFunc("GET /sandbox/{number}/chats/{chat}", c.withPhones(c.phone))
-	inside.HandleFunc("GET /sandbox/{number}/chats/{chat}/files/{message}", c.withPhones(c.phoneFile))
-	inside.HandleFunc("POST /sandbox/{number}/{action}", c.withPhones(c.actOnPhone))
-	inside.HandleFunc("GET /console/events", c.events)
-	inside.HandleFunc("POST /logout", c.logout)
-	inside.HandleFunc("/", c.notFound)
-
-	outside := http.NewServeMux()
-	outside.HandleFunc("GET /console/assets/{name}", c.assets.serve)
-	outside.HandleFunc("POST /login", c.login)
-	outside.HandleFunc("POST /language", c.setLanguage)
-	outside.Handle("/", c.signedIn(inside))
-
-	// Browsers that say where a request comes from are refused when that is another site; the session cookie is
-	// SameSite as well.
-	guard := http.NewCrossOriginProtection()
-	guard.SetDenyHandler(http.HandlerFunc(c.crossOrigin))
-	return securityHeaders(limitBody(guard.Handler(outside)))
-}
 
 // contentSecurityPolicy lets a page load from kurir alone, run no inline code and be framed by nobody.
 const contentSecurityPolicy = "default-src 'self'; img-src 'self' data: blob:; object-src 'none'; base-uri 'none'; " +
