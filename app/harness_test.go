@@ -45,6 +45,12 @@ type gateway struct {
 // openGateway starts an App in dir with a sandbox of its own. It is closed with the test.
 func openGateway(t *testing.T, dir string, change ...func(*app.Config)) *gateway {
 	t.Helper()
+	return openGatewayLog(t, dir, testLog(t).Handler(), change...)
+}
+
+// openGatewayLog is openGateway with the log written somewhere else.
+func openGatewayLog(t *testing.T, dir string, log slog.Handler, change ...func(*app.Config)) *gateway {
+	t.Helper()
 	cfg, err := app.LoadConfig([]string{
 		"KURIR_ADDR=127.0.0.1:0", "KURIR_SANDBOX_ADDR=127.0.0.1:0", "KURIR_DATA=" + dir, "KURIR_ADMIN_TOKEN=" + adminToken,
 		"KURIR_CHROMIUM=" + os.Getenv("KURIR_CHROMIUM"),
@@ -56,7 +62,7 @@ func openGateway(t *testing.T, dir string, change ...func(*app.Config)) *gateway
 		f(&cfg)
 	}
 	d := &diary{}
-	a, err := app.Open(t.Context(), cfg, slog.New(watchHandler{Handler: testLog(t).Handler(), diary: d}))
+	a, err := app.Open(t.Context(), cfg, slog.New(watchHandler{Handler: log, diary: d}))
 	if err != nil {
 		t.Fatal(err)
 	}

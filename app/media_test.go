@@ -278,11 +278,11 @@ func mediaSettings(t *testing.T, g *gateway, in instance) {
 	}
 }
 
-func must(b []byte, err error) []byte {
+func must[T any](v T, err error) T {
 	if err != nil {
 		panic(err)
 	}
-	return b
+	return v
 }
 
 func groupFile(t *testing.T, g *gateway, in instance) {

@@ -104,7 +104,9 @@ func askRoute(t *testing.T, rt route, who access) {
 	}
 	path = strings.NewReplacer("{$}", "", "{number}", "6281234567890", "{screen}", "chats", "{chat}", "x@c.us", "{message}", "m", "{action}", "read",
 		"{name}", "console.css").Replace(path)
-	for name, b := range map[string]*desk{"": d.elsewhere(), operatorName: d.as(operatorName), ownerName: d.as(ownerName)} {
+	browsers := map[string]*desk{"": d.elsewhere(), operatorName: d.as(operatorName), ownerName: d.as(ownerName)}
+	for _, name := range []string{"", operatorName, ownerName} { // the owner last, who may delete the operator
+		b := browsers[name]
 		target := operatorUser.ID // an operator reaches for himself, an owner for another
 		if strings.HasPrefix(path, "/people/") && name == operatorName {
 			target = ownerUser.ID
@@ -140,6 +142,7 @@ func askRoute(t *testing.T, rt route, who access) {
 		switch refused := slices.ContainsFunc(news, func(l string) bool { return strings.HasSuffix(l, " OWNER_ONLY") }); {
 		case !allowed && name == operatorName && rt.action != "" && !refused:
 			t.Errorf("the audit log does not know that %s was refused: %v", name, news)
+		case rt.pattern == "POST /account/new": // there are people already, so it does nothing: TestTheFirstAccount
 		case allowed && name != "" && rt.action != "" && who != anyone && !slices.ContainsFunc(news, func(l string) bool {
 			return strings.HasPrefix(l, "user:"+name+" "+rt.action)
 		}):
