@@ -25,6 +25,8 @@ const usage = `kurir is a self-hosted WhatsApp REST gateway.
   kurir sandbox          run the simulator of WhatsApp Web alone; --seed gives it a phone with a history
   kurir doctor           check this machine and say what to do
   kurir migrate          bring the database to this version's schema
+  kurir audit verify     check that nobody has changed the audit log; --head ID:HASH, that its end is there too
+  kurir user reset NAME  give a person of the console a new password
   kurir version          print the version
 
 Settings come from the environment; README.md lists them.
@@ -54,7 +56,7 @@ func run(ctx context.Context, args, environ []string, stdout, stderr io.Writer) 
 	}
 
 	commands := map[string]func(context.Context, app.Config, []string, io.Writer, io.Writer) error{
-		"serve": serve, "sandbox": runSandbox, "doctor": doctor, "migrate": migrate,
+		"serve": serve, "sandbox": runSandbox, "doctor": doctor, "migrate": migrate, "audit": audit, "user": user,
 	}
 	command, ok := commands[name]
 	if !ok {
@@ -129,4 +131,24 @@ func doctor(ctx context.Context, cfg app.Config, args []string, stdout, stderr i
 
 func migrate(ctx context.Context, cfg app.Config, _ []string, stdout, stderr io.Writer) error {
 	return app.Migrate(ctx, cfg, stdout, cfg.Logger(stderr))
+}
+
+func audit(ctx context.Context, cfg app.Config, args []string, stdout, stderr io.Writer) error {
+	if len(args) == 0 || args[0] != "verify" {
+		return errors.New("it is: kurir audit verify [--head ID:HASH]")
+	}
+	flags := flag.NewFlagSet("audit verify", flag.ContinueOnError)
+	flags.SetOutput(stderr)
+	head := flags.String("head", "", "an `ID:HASH` that an earlier check printed: it must still be in the log")
+	if err := flags.Parse(args[1:]); err != nil {
+		return err
+	}
+	return app.VerifyAudit(ctx, cfg, *head, stdout)
+}
+
+func user(ctx context.Context, cfg app.Config, args []string, stdout, stderr io.Writer) error {
+	if len(args) != 2 || args[0] != "reset" {
+		return errors.New("it is: kurir user reset NAME")
+	}
+	return app.ResetPassword(ctx, cfg, args[1], stdout, cfg.Logger(stderr))
 }
