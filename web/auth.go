@@ -210,7 +210,7 @@ func (c *Console) loginByName(w http.ResponseWriter, r *http.Request) {
 	if stale {
 		c.renew(r.Context(), &user, password)
 	}
-	if err := c.welcome(w, r, &user, device, known); err != nil {
+	if err := c.welcome(w, r, &user, known); err != nil {
 		c.fail(w, r, err)
 		return
 	}
@@ -242,22 +242,15 @@ func (c *Console) device(r *http.Request, userID string) (d models.ConsoleDevice
 }
 
 // welcome signs a person in and remembers the browser.
-func (c *Console) welcome(w http.ResponseWriter, r *http.Request, user *models.User, d models.ConsoleDevice, known bool) error {
+func (c *Console) welcome(w http.ResponseWriter, r *http.Request, user *models.User, known bool) error {
 	if err := c.open(w, r, user); err != nil {
 		return err
 	}
-	value := ""
-	if known {
-		cookie, err := r.Cookie(deviceCookie)
-		if err != nil {
-			return err
-		}
+	value := secret()
+	if cookie, err := r.Cookie(deviceCookie); err == nil && known {
 		value = cookie.Value
-	} else {
-		value = secret()
-		d = models.ConsoleDevice{Hash: hashCookie(value), UserID: user.ID}
 	}
-	d.ExpiresAt = time.Now().Add(deviceLife)
+	d := models.ConsoleDevice{Hash: hashCookie(value), UserID: user.ID, ExpiresAt: time.Now().Add(deviceLife)}
 	if err := c.deps.Sessions.RememberDevice(r.Context(), d); err != nil {
 		return err
 	}

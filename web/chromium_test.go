@@ -12,8 +12,10 @@ import (
 	"github.com/go-rod/rod"
 	"github.com/go-rod/rod/lib/launcher"
 	"github.com/go-rod/rod/lib/proto"
+	"gorm.io/gorm"
 
 	"kurir/browser"
+	"kurir/models"
 	"kurir/problem"
 )
 
@@ -272,6 +274,8 @@ func TestEveryPageFits(t *testing.T) {
 		see("signin-wrong")
 		page.MustElement("#token").MustInput(goodToken)
 		page.MustElement("form.card button").MustClick()
+		page.MustElement("#later")
+		see("account-new")
 		page.MustElement("#later").MustClick()
 		page.MustElement("#card-inst_11")
 		see("list")
@@ -309,6 +313,15 @@ func TestEveryPageFits(t *testing.T) {
 		if err := d.instances.Delete(t.Context(), "inst_new"); err != nil {
 			t.Fatal(err)
 		}
+		siti := d.person("siti", models.RoleOwner)
+		page.MustNavigate(d.server.URL + "/account").MustWaitLoad()
+		see("account")
+		page.MustNavigate(d.server.URL + "/people").MustWaitLoad()
+		see("people")
+		page.MustElement("[data-opens=person-" + siti.ID + "]").MustClick()
+		page.MustElement("#person-" + siti.ID + "[open]")
+		see("person")
+		d.sql(func(tx *gorm.DB) error { return tx.Delete(&siti).Error })
 		page.MustNavigate(d.server.URL + "/instances/none").MustWaitLoad()
 		see("not-found")
 		page.MustElementR("header button", "Sign out|Keluar").MustClick()

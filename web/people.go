@@ -107,7 +107,7 @@ func (c *Console) makeFirstAccount(w http.ResponseWriter, r *http.Request) {
 	// From the token's session to the person's.
 	err = c.deps.Sessions.DeleteConsoleSession(r.Context(), v.hash)
 	if err == nil {
-		err = c.welcome(w, r, &user, models.ConsoleDevice{}, false)
+		err = c.welcome(w, r, &user, false)
 	}
 	if err != nil {
 		c.fail(w, r, err)
@@ -180,7 +180,7 @@ func (c *Console) changePassword(w http.ResponseWriter, r *http.Request) {
 	}
 	c.ended.ring()
 	user.Password = hash
-	if err := c.welcome(w, r, &user, models.ConsoleDevice{}, false); err != nil {
+	if err := c.welcome(w, r, &user, false); err != nil {
 		c.fail(w, r, err)
 		return
 	}
@@ -238,8 +238,8 @@ func (c *Console) showPeople(w http.ResponseWriter, r *http.Request, status int,
 		c.fail(w, r, err)
 		return
 	}
-	p.page, p.Min, p.Path = c.page(r, "people.title"), password.MinLength, "/people"
-	p.page.Path = "/people"
+	p.page, p.Min = c.page(r, "people.title"), password.MinLength
+	p.Path = "/people"
 	for _, u := range all {
 		p.People = append(p.People, personView{p.text, u, u.ID == v.userID()})
 	}

@@ -15,6 +15,7 @@ func TestAHostileChatInABrowser(t *testing.T) {
 	page.MustNavigate(d.server.URL).MustWaitLoad()
 	page.MustElement("#token").MustInput(goodToken)
 	page.MustElement("form.card button").MustClick()
+	page.MustElement("#later").MustClick()
 	page.MustElement("#card-inst_1")
 	page.MustEvalOnNewDocument(`window.alert = () => document.title = 'hacked'`)
 
@@ -58,6 +59,7 @@ func TestAPhoneIsUsedByKeyboard(t *testing.T) {
 	page.MustNavigate(d.server.URL).MustWaitLoad()
 	page.MustElement("#token").MustInput(goodToken)
 	page.MustElement("form.card button").MustClick()
+	page.MustElement("#later").MustClick()
 	page.MustElement("#card-inst_1")
 	page.MustNavigate(d.server.URL + guestPage + "/chats/" + guestChat).MustWaitLoad()
 	page.MustElement("#write").MustFocus()
