@@ -139,10 +139,10 @@ func (ix *keyIndex) has(hash [sha256.Size]byte, epoch uint64, now time.Time) (fo
 // notes it for the audit log. A call that asks twice is counted once.
 func (s *server) tenant(c *call, form *intake.Form) (tenant, error) {
 	secret := keyOf(c, form)
-	switch {
-	case secret == "":
+	switch secret {
+	case "":
 		return tenant{}, unauthorized(c)
-	case secret == c.secret:
+	case c.secret:
 		return c.tenant, nil
 	}
 	t, err := s.lookUp(c, secret)

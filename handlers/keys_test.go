@@ -175,3 +175,24 @@ func TestWrongKeysFlood(t *testing.T) {
 		t.Error("the operator is locked out by his neighbour", r.Text)
 	}
 }
+
+// BenchmarkRightKey compares the time of a call with a right key before and while 200,000 wrong ones have come from its
+// own address.
+func BenchmarkRightKey(b *testing.B) {
+	for _, wrong := range []int{0, 200_000} {
+		b.Run(fmt.Sprint("after", wrong, "wrong"), func(b *testing.B) {
+			w := newWorld(b)
+			ask := func(key string) int {
+				return w.serve(b, "GET", "/v1/messages", map[string]string{"X-Api-Key": key}, nil).Code
+			}
+			for i := range wrong {
+				ask(fmt.Sprintf("kurir_live_%032d", i))
+			}
+			for b.Loop() {
+				if code := ask(goodKey); code != 200 {
+					b.Fatal(code)
+				}
+			}
+		})
+	}
+}
