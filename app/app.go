@@ -142,7 +142,7 @@ func (a *App) serve() {
 		Handler: handlers.New(handlers.Deps{
 			DB: a.db, Instances: a.sessions, Outbox: a.out, Console: console, Fetch: fetch.New(fetch.Config{Allow: a.cfg.FetchAllow}),
 			CheckAdmin: a.admin.check, FilesDir: a.cfg.filesDir(), MaxFileBytes: a.cfg.MaxFileMB * 1_000_000,
-			WAAlways200: a.cfg.WAAlways200, Region: a.cfg.Region, Ready: a.ready, Log: a.log,
+			WAAlways200: a.cfg.WAAlways200, Region: a.cfg.Region, Ready: a.ready, Log: a.log, Keys: a.db, RatePerMinute: a.cfg.RatePerMinute,
 			Events: a.db, Webhooks: hooks{a.db, a.sessions.presenceMayChange}, Deliverer: a.hooks, Stats: a.stats, Closing: a.closing,
 			Media: a.media, MaxMediaBytes: a.cfg.MediaMaxMB * 1_000_000,
 		}),

@@ -61,6 +61,9 @@ type Config struct {
 	CatchUpFirst time.Duration `env:"KURIR_CATCH_UP_FIRST" envDefault:"0s"`
 	// Retention is how long things are kept.
 	Retention Retention
+	// RatePerMinute is how many requests a minute a key may make whose settings say nothing else; so many may also come at
+	// once. 0: no limit.
+	RatePerMinute int `env:"KURIR_RATE_PER_MINUTE" envDefault:"600"`
 	// Region is the country of phone numbers without a country code, ISO 3166-1, for new instances.
 	Region string `env:"KURIR_REGION" envDefault:"ID"`
 	// Language of the page of new instances, BCP 47.
@@ -103,6 +106,8 @@ const minAckTimeout, maxAckTimeout = 5 * time.Second, 50 * time.Second
 // minMemoryBudgetMB is the least KURIR_MEMORY_BUDGET: a Chromium over its budget from the start would be restarted for
 // nothing.
 const minMemoryBudgetMB = 500
+
+const maxRatePerMinute = 1_000_000
 
 // Waits are the limits of the outbox (of which FilesDir and Log are not taken), of the browser sessions, and of the
 // webhooks (of which Allow and Log are not taken).
@@ -148,6 +153,9 @@ func (c *Config) validate() error {
 	}
 	if err := c.Retention.validate(); err != nil {
 		return err
+	}
+	if c.RatePerMinute < 0 || c.RatePerMinute > maxRatePerMinute {
+		return fmt.Errorf("KURIR_RATE_PER_MINUTE: must be from 0 (no limit) to %d", maxRatePerMinute)
 	}
 	if c.MemoryReserveMB < 0 {
 		return errors.New("KURIR_MEMORY_RESERVE: must be 0 or more")

@@ -14,6 +14,7 @@ import (
 	"strings"
 	"time"
 
+	"kurir/guess"
 	"kurir/models"
 	"kurir/problem"
 )
@@ -84,7 +85,7 @@ type signInPage struct {
 
 func (c *Console) login(w http.ResponseWriter, r *http.Request) {
 	addr, text := clientAddr(r), c.text(r)
-	wait, ok := c.guesses.take(addr, time.Now())
+	wait, ok := c.guesses.Take(guess.Address(addr), time.Now())
 	if !ok {
 		seconds := int(math.Ceil(wait.Seconds()))
 		w.Header().Set("Retry-After", strconv.Itoa(seconds))
@@ -96,7 +97,7 @@ func (c *Console) login(w http.ResponseWriter, r *http.Request) {
 		c.signIn(w, r, http.StatusUnauthorized, text.T("signin.wrong"))
 		return
 	}
-	c.guesses.forgive(addr)
+	c.guesses.Forgive(guess.Address(addr))
 	secret := make([]byte, 32)
 	_, _ = rand.Read(secret) // never fails: it ends the process instead
 	value, now := base64.RawURLEncoding.EncodeToString(secret), time.Now()

@@ -3,11 +3,12 @@ package web
 import (
 	"fmt"
 	"net/http"
-	"net/netip"
 	"net/url"
 	"strings"
 	"testing"
 	"time"
+
+	"kurir/guess"
 )
 
 func cookieOf(t *testing.T, a answer, name string) *http.Cookie {
@@ -79,51 +80,14 @@ func TestSessionEnds(t *testing.T) {
 func TestGuessingIsSlowedDown(t *testing.T) {
 	t.Parallel()
 	d := newDesk(t)
-	for range guessBurst {
+	for range guess.Burst {
 		if a := d.post("/login", url.Values{"token": {"guess"}}); a.StatusCode != http.StatusUnauthorized {
 			t.Fatalf("a wrong token: %d", a.StatusCode)
 		}
 	}
 	a := d.post("/login", url.Values{"token": {goodToken}})
 	if a.StatusCode != http.StatusTooManyRequests || a.Header.Get("Retry-After") == "" || !strings.Contains(a.text, "Wait ") {
-		t.Errorf("after %d wrong tokens: %d, Retry-After %q", guessBurst, a.StatusCode, a.Header.Get("Retry-After"))
-	}
-}
-
-func TestGuesses(t *testing.T) {
-	t.Parallel()
-	g, now := newGuesses(), time.Unix(1e9, 0)
-	spend := func(addr string) {
-		for range guessBurst {
-			if _, ok := g.take(addr, now); !ok {
-				t.Fatalf("%s: refused too early", addr)
-			}
-		}
-	}
-	spend("192.0.2.1")
-	if wait, ok := g.take("192.0.2.1", now); ok || wait != guessPeriod {
-		t.Errorf("after the burst: %v, wait %s", ok, wait)
-	}
-	if _, ok := g.take("::ffff:192.0.2.1", now); ok {
-		t.Error("the mapped form of the address has tries of its own")
-	}
-	if _, ok := g.take("192.0.2.2", now); !ok {
-		t.Error("another address is slowed too")
-	}
-	if _, ok := g.take("192.0.2.1", now.Add(guessPeriod)); !ok {
-		t.Error("no try came back with time")
-	}
-	g.forgive("192.0.2.1")
-	spend("192.0.2.1")
-	spend("2001:db8::1")
-	if _, ok := g.take("2001:db8::2", now); ok {
-		t.Error("a neighbour in the /64 has tries of its own")
-	}
-	for i := range 2 * guessPeople {
-		g.take(netip.AddrFrom4([4]byte{10, byte(i >> 16), byte(i >> 8), byte(i)}).String(), now)
-	}
-	if len(g.by) > guessPeople {
-		t.Errorf("%d addresses are remembered", len(g.by))
+		t.Errorf("after %d wrong tokens: %d, Retry-After %q", guess.Burst, a.StatusCode, a.Header.Get("Retry-After"))
 	}
 }
 
