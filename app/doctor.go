@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -124,11 +125,22 @@ func CheckAlive(ctx context.Context, cfg Config) error {
 	if err != nil {
 		return err
 	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+net.JoinHostPort("127.0.0.1", port)+"/healthz", nil)
+	scheme, client := "http://", http.DefaultClient
+	if cfg.servesTLS() {
+		// The certificate is for a name, and this asks the port: whether it is alive, not who it is.
+		ask := &tls.Config{InsecureSkipVerify: true, MinVersion: tls.VersionTLS12} //nolint:gosec // as said
+		if len(cfg.Domain) > 0 {
+			ask.ServerName = cfg.Domain[0]
+		}
+		transport := &http.Transport{TLSClientConfig: ask}
+		defer transport.CloseIdleConnections()
+		scheme, client = "https://", &http.Client{Transport: transport}
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, scheme+net.JoinHostPort("127.0.0.1", port)+"/healthz", nil)
 	if err != nil {
 		return err
 	}
-	resp, err := http.DefaultClient.Do(req)
+	resp, err := client.Do(req)
 	if err != nil {
 		return err
 	}

@@ -16,7 +16,7 @@ func (s *server) router() http.Handler {
 	r := gin.New()
 	r.HandleMethodNotAllowed = true
 	_ = r.SetTrustedProxies(nil) // the address of a caller is the address that connected
-	r.Use(s.trace)
+	r.Use(s.trace, s.plainOnly)
 
 	r.GET("/healthz", s.handle("", s.healthz))
 	r.GET("/readyz", s.handle("", s.readyz))
@@ -93,6 +93,17 @@ func tidy(next http.Handler) http.Handler {
 		}
 		next.ServeHTTP(w, r)
 	})
+}
+
+// plainOnly refuses compressed bodies: what 1 KB becomes when it is unpacked is for its sender to decide.
+func (s *server) plainOnly(g *gin.Context) {
+	for _, encoding := range g.Request.Header.Values("Content-Encoding") {
+		if encoding = strings.TrimSpace(encoding); encoding != "" && !strings.EqualFold(encoding, "identity") {
+			s.handle("", fail(problem.EncodingUnsupported))(g)
+			g.Abort()
+			return
+		}
+	}
 }
 
 // otherPath gives everything that is not the API's to the console.
