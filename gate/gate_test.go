@@ -3,12 +3,14 @@ package gate
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
 	"net"
 	"net/http"
 	"net/netip"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -23,11 +25,9 @@ const patience = 20 * time.Second
 
 // house is a server behind the gate, on a real socket.
 type house struct {
-	t       *testing.T
-	addr    string
-	handler http.HandlerFunc
-	gate    *Handler
-	conns   *Conns
+	t     *testing.T
+	addr  string
+	conns *Conns
 }
 
 // open starts a server with these limits. handler may be nil.
@@ -48,9 +48,9 @@ func open(t *testing.T, l Limits, handler http.HandlerFunc, proxies ...netip.Pre
 		}
 	}
 	l = l.WithDefaults()
-	h := &house{t: t, addr: inner.Addr().String(), gate: &Handler{Next: handler, Limits: l, Proxies: proxies}, conns: Listen(inner, l, proxies)}
+	h := &house{t: t, addr: inner.Addr().String(), conns: Listen(inner, l, proxies)}
 	s := &http.Server{
-		Handler: h.gate, ReadHeaderTimeout: l.Header, IdleTimeout: l.Idle, MaxHeaderBytes: MaxHeaderBytes, ConnState: h.conns.State,
+		Handler: &Handler{Next: handler, Limits: l, Proxies: proxies}, ReadHeaderTimeout: l.Header, IdleTimeout: l.Idle, MaxHeaderBytes: MaxHeaderBytes, ConnState: h.conns.State,
 		ErrorLog: slog.NewLogLogger(slog.DiscardHandler, slog.LevelInfo),
 	}
 	done := make(chan error, 1)
@@ -95,7 +95,7 @@ const hello = "GET / HTTP/1.1\r\nHost: k\r\n\r\n"
 func ended(c net.Conn) (time.Duration, error) {
 	began := time.Now()
 	_, err := io.Copy(io.Discard, c)
-	if e, ok := err.(net.Error); ok && e.Timeout() {
+	if errors.Is(err, os.ErrDeadlineExceeded) {
 		return 0, err
 	}
 	return time.Since(began), nil
