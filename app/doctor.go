@@ -29,6 +29,7 @@ func Doctor(ctx context.Context, cfg Config, out io.Writer) error {
 		check func(context.Context, Config) (string, error)
 	}{
 		{"chromium", checkChromium},
+		{"jail", checkJail},
 		{"data folder", checkData},
 		{"database", checkDatabase},
 		{"port", checkPort},
@@ -59,10 +60,15 @@ func checkChromium(ctx context.Context, cfg Config) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("%s does not start: %w", binary, err)
 	}
-	if os.Geteuid() == 0 {
-		version += ", run as root: Chromium's own sandbox is off; use an ordinary user on a server"
-	}
 	return fmt.Sprintf("%s (%s)", binary, version), nil
+}
+
+// checkJail says whether Chromium's own sandbox is on. Try has started it as a session does, so where it is on it works.
+func checkJail(context.Context, Config) (string, error) {
+	if !browser.Jailed() {
+		return "OFF: kurir runs as root. A page that breaks out of its renderer has this machine; run kurir as an ordinary user", nil
+	}
+	return "on", nil
 }
 
 func checkData(_ context.Context, cfg Config) (string, error) {
@@ -73,8 +79,15 @@ func checkData(_ context.Context, cfg Config) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("set KURIR_DATA to a folder that kurir may write: %w", err)
 	}
-	err = errors.Join(f.Sync(), f.Close(), os.Remove(f.Name()))
-	return filepath.Clean(cfg.Data), err
+	if err := errors.Join(f.Sync(), f.Close(), os.Remove(f.Name())); err != nil {
+		return "", err
+	}
+	for _, path := range cfg.private() {
+		if open, err := wide(path); err == nil && open {
+			return filepath.Clean(cfg.Data) + ", but others on this machine may read " + path + ": run chmod go= on it", nil
+		}
+	}
+	return filepath.Clean(cfg.Data), nil
 }
 
 func checkDatabase(ctx context.Context, cfg Config) (string, error) {

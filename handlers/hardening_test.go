@@ -1,12 +1,17 @@
 package handlers
 
 import (
+	"archive/zip"
 	"bytes"
 	"compress/gzip"
 	"fmt"
+	"io"
 	"mime/multipart"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 )
@@ -141,4 +146,50 @@ func TestAFileThatNobodyWantsIsPassedOver(t *testing.T) {
 		url: "/wa/send", headers: map[string]string{"Content-Type": w.FormDataContentType()}, body: b.String(),
 		status: http.StatusOK, want: []string{`"code":"QUEUED"`},
 	}.run(t)
+}
+
+// A zip bomb is a document like any other: its bytes go through as they came, and nothing unpacks them.
+func TestAZipBombIsJustBytes(t *testing.T) { // not parallel: it counts what the process allocates
+	var bomb bytes.Buffer
+	z := zip.NewWriter(&bomb)
+	for i := range 2 {
+		inside, err := z.Create(fmt.Sprintf("../../../etc/%d", i))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := io.CopyN(inside, nothing{}, 8<<20); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := z.Close(); err != nil {
+		t.Fatal(err)
+	}
+	w := newWorld(t, func(w *world) { w.deps.MaxFileBytes = 1 << 20 })
+	var b bytes.Buffer
+	form := multipart.NewWriter(&b)
+	_, _, _ = form.WriteField("key", goodKey), form.WriteField("phone", "0812345678"), form.WriteField("filename", "laporan.xlsx")
+	part, _ := form.CreateFormFile("file", "laporan.xlsx")
+	_, _ = part.Write(bomb.Bytes())
+	_ = form.Close()
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	rec := w.serve(t, "", "/wa/sendfile", map[string]string{"Content-Type": form.FormDataContentType()}, &b)
+	runtime.ReadMemStats(&after)
+	if rec.Code != http.StatusOK {
+		t.Fatalf("%s", rec.Body)
+	}
+	got, err := os.ReadFile(filepath.Join(w.dir, w.db.last(t).FilePath))
+	if err != nil || !bytes.Equal(got, bomb.Bytes()) {
+		t.Errorf("the file on disk is another (%d of %d bytes, %v)", len(got), bomb.Len(), err)
+	}
+	if used := after.TotalAlloc - before.TotalAlloc; used > 4<<20 {
+		t.Errorf("%d bytes were allocated for a bomb of %d", used, bomb.Len())
+	}
+}
+
+type nothing struct{}
+
+func (nothing) Read(b []byte) (int, error) {
+	clear(b)
+	return len(b), nil
 }
