@@ -9,7 +9,7 @@ ESBUILD := node_modules/.bin/esbuild --bundle --log-level=warning
 GO_SRC  := $(shell find . -name node_modules -prune -o \( -name '*.go' -o -name '*.sql' -o -path '*/templates/*' -o -path '*/text/*' -o -path '*/static/*' \) -type f -print) go.mod go.sum
 PAGE    := js/dist/wa.js js/dist/bridge.js sandbox/dist/page.js sandbox/dist/index.html web/dist/console.js web/dist/console.css
 
-.PHONY: help run test build page setup setup-test fmt vet lint types unit conformance torture torture-short events-torture bench clean
+.PHONY: help run test build page setup setup-test fmt vet lint types unit conformance torture torture-short events-torture attack fuzz fuzz-short sbom audit-deps bench clean
 
 help: ## list the commands
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -80,6 +80,9 @@ torture-short: build
 
 events-torture: page ## 10,000 messages at 200/s, kurir killed 20 times, a receiver that is ill: some minutes
 	KURIR_TORTURE=1 go test -count 1 -timeout 30m -run TestEveryEventArrives -v ./app
+
+attack: build ## try to get into a kurir from outside, and print what was tried, refused, got in
+	go run ./bench/attack
 
 bench: build ## speed and memory, printed as a table
 	go run ./bench
