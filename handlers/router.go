@@ -3,6 +3,7 @@ package handlers
 import (
 	"net/http"
 	"path"
+	"strings"
 
 	"github.com/gin-gonic/gin"
 
@@ -23,7 +24,7 @@ func (s *server) routes() *gin.Engine {
 	r := gin.New()
 	r.HandleMethodNotAllowed = true
 	_ = r.SetTrustedProxies(nil) // the address of a caller is the address that connected
-	r.Use(s.trace, s.noKeyInURL)
+	r.Use(s.trace, s.plainOnly, s.noKeyInURL)
 
 	r.GET("/healthz", s.handle(anyone, "", s.healthz))
 	r.GET("/readyz", s.handle(anyone, "", s.readyz))
@@ -103,6 +104,17 @@ func tidy(next http.Handler) http.Handler {
 		}
 		next.ServeHTTP(w, r)
 	})
+}
+
+// plainOnly refuses compressed bodies: what 1 KB becomes when it is unpacked is for its sender to decide.
+func (s *server) plainOnly(g *gin.Context) {
+	for _, encoding := range g.Request.Header.Values("Content-Encoding") {
+		if encoding = strings.TrimSpace(encoding); encoding != "" && !strings.EqualFold(encoding, "identity") {
+			s.handle(anyone, "", fail(problem.EncodingUnsupported))(g)
+			g.Abort()
+			return
+		}
+	}
 }
 
 // otherPath gives everything that is not the API's to the console.
