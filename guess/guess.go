@@ -20,16 +20,21 @@ const (
 	Period = 10 * time.Second
 	// Most is how many are remembered; beyond that the idle ones are forgotten.
 	Most = 4096
+	// Trusted is how long one who knew the secret is not locked out by the wrong tries of his neighbours.
+	Trusted = 24 * time.Hour
 )
 
 // Tries counts by address (see Address), by account, or by whatever K is. It is safe for concurrent use.
 type Tries[K comparable] struct {
-	mu sync.Mutex
-	by map[K]*rate.Limiter
+	mu    sync.Mutex
+	by    map[K]*rate.Limiter
+	knows map[K]time.Time // who has shown that he knows the secret → until when that counts
 }
 
 // New returns tries that nobody has spent any of.
-func New[K comparable]() *Tries[K] { return &Tries[K]{by: map[K]*rate.Limiter{}} }
+func New[K comparable]() *Tries[K] {
+	return &Tries[K]{by: map[K]*rate.Limiter{}, knows: map[K]time.Time{}}
+}
 
 // Take spends a try. When there is none left it returns how long to wait for the next.
 //
@@ -50,8 +55,36 @@ func (t *Tries[K]) Take(who K, now time.Time) (wait time.Duration, ok bool) {
 	if limiter.AllowN(now, 1) {
 		return 0, true
 	}
-	missing := 1 - limiter.TokensAt(now)
-	return time.Duration(missing * float64(Period)), false
+	return wait1(limiter, now), false
+}
+
+// wait1 is how long it is until there is a whole try.
+func wait1(l *rate.Limiter, now time.Time) time.Duration {
+	return time.Duration((1 - l.TokensAt(now)) * float64(Period))
+}
+
+// Open says whether a right secret is taken from who, and how long it is until then: as long as there is a try left, and
+// from those who have shown lately that they know it. It spends nothing.
+//
+// It is for a secret that programs send with every call, from an address that others may share.
+func (t *Tries[K]) Open(who K, now time.Time) (wait time.Duration, ok bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	limiter, known := t.by[who]
+	if !known || limiter.TokensAt(now) >= 1 || now.Before(t.knows[who]) {
+		return 0, true
+	}
+	return wait1(limiter, now), false
+}
+
+// Knew notes that who has sent the right secret while Open.
+func (t *Tries[K]) Knew(who K, now time.Time) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if _, known := t.knows[who]; !known && len(t.knows) >= Most {
+		clear(t.knows) // they show it again
+	}
+	t.knows[who] = now.Add(Trusted)
 }
 
 // Forgive gives all tries back: the secret was known.

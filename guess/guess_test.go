@@ -56,6 +56,41 @@ func TestIdleOnesAreForgottenFirst(t *testing.T) {
 	}
 }
 
+func TestOpen(t *testing.T) {
+	t.Parallel()
+	tries, now := New[int](), time.Unix(1e9, 0)
+	if _, ok := tries.Open(1, now); !ok {
+		t.Error("closed from the start")
+	}
+	tries.Knew(2, now)
+	for _, who := range []int{1, 2} {
+		spend(t, tries, who, now)
+	}
+	if wait, ok := tries.Open(1, now); ok || wait != Period {
+		t.Errorf("after the burst: %v, wait %s", ok, wait)
+	}
+	if _, ok := tries.Open(1, now.Add(Period)); !ok {
+		t.Error("no try came back with time")
+	}
+	if _, ok := tries.Open(2, now); !ok {
+		t.Error("one who knew the secret is locked out by wrong tries")
+	}
+	for range Trusted / Period { // wrong tries all day long
+		now = now.Add(Period)
+		tries.Take(2, now)
+	}
+	tries.Take(2, now)
+	if _, ok := tries.Open(2, now); ok {
+		t.Error("one who knew the secret a day ago is not locked out")
+	}
+	for i := range 2 * Most {
+		tries.Knew(i, now)
+	}
+	if len(tries.knows) > Most {
+		t.Errorf("%d are remembered", len(tries.knows))
+	}
+}
+
 func TestAddress(t *testing.T) {
 	t.Parallel()
 	for _, same := range [][2]string{

@@ -5,9 +5,8 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/gin-gonic/gin"
-
 	"kurir/audit"
+	"kurir/handlers/intake"
 	"kurir/models"
 	"kurir/problem"
 )
@@ -42,10 +41,12 @@ func (s *server) audit(c *call) (reply, error) {
 
 // auditCSV is GET /v1/audit.csv?after=&since=&instance=: the whole log as a file. It is written while it is read; when
 // that breaks off the connection ends without the file's end, so that nobody takes a part for the whole.
-func (s *server) auditCSV(g *gin.Context) {
-	c := s.newCall(g, "audit.export")
-	f, err := audit.Filter(g.Request.URL.Query())
-	c.line.Code, c.line.InstanceID = codeOK, f.InstanceID
+func (s *server) auditCSV(c *call) {
+	f, err := audit.Filter(c.Request.URL.Query())
+	if _, _, denied := s.caller(c, &intake.Form{}); denied != nil {
+		err = denied
+	}
+	c.line.Action, c.line.Code, c.line.InstanceID = "audit.export", codeOK, f.InstanceID
 	if err == nil { // so that a database that does not answer is an answer of its own
 		_, err = s.DB.AuditLines(c.ctx(), f, 1)
 	}
@@ -54,18 +55,18 @@ func (s *server) auditCSV(g *gin.Context) {
 		return
 	}
 	s.writeLine(c)
-	h := g.Writer.Header()
+	h := c.Writer.Header()
 	h.Set("Content-Type", "text/csv; charset=utf-8")
 	h.Set("Content-Disposition", `attachment; filename="`+audit.FileName+`"`)
 	h.Set("Cache-Control", "no-store")
 	h.Set("X-Content-Type-Options", "nosniff")
-	g.Status(http.StatusOK)
-	out := http.NewResponseController(g.Writer)
+	c.Status(http.StatusOK)
+	out := http.NewResponseController(c.Writer)
 	flush := func() error {
 		_ = out.SetWriteDeadline(time.Now().Add(csvPatience)) // not every ResponseWriter (of a test) has deadlines
 		return out.Flush()
 	}
-	if err := audit.WriteCSV(c.ctx(), g.Writer, flush, s.DB, f); err != nil {
+	if err := audit.WriteCSV(c.ctx(), c.Writer, flush, s.DB, f); err != nil {
 		if c.ctx().Err() == nil {
 			s.Log.Error("export of the audit log broke off", "request", c.request, "err", err)
 		}

@@ -15,6 +15,7 @@ import (
 	"sync"
 	"time"
 
+	"kurir/gate"
 	"kurir/guess"
 	"kurir/models"
 	"kurir/problem"
@@ -330,15 +331,11 @@ func setCookie(w http.ResponseWriter, r *http.Request, name, value string, life 
 	}
 	http.SetCookie(w, &http.Cookie{ //nolint:gosec // Secure whenever the browser came by TLS; kurir may run without
 		Name: name, Value: value, MaxAge: age, Path: "/",
-		HttpOnly: true, SameSite: http.SameSiteLaxMode, Secure: overTLS(r),
+		HttpOnly: true, SameSite: http.SameSiteLaxMode, Secure: gate.Secure(r),
 	})
 }
 
-// overTLS says whether the browser's connection is encrypted. A forged header only makes the cookie stricter.
-func overTLS(r *http.Request) bool {
-	return r.TLS != nil || strings.EqualFold(r.Header.Get("X-Forwarded-Proto"), "https")
-}
-
+// clientAddr is the address of who calls: the gate has put it there, whatever proxies are between.
 func clientAddr(r *http.Request) string {
 	host, _, err := net.SplitHostPort(r.RemoteAddr)
 	if err != nil {

@@ -3,6 +3,7 @@ package web
 import (
 	"fmt"
 	"net/http"
+	"net/netip"
 	"net/url"
 	"strings"
 	"testing"
@@ -10,6 +11,7 @@ import (
 
 	"gorm.io/gorm"
 
+	"kurir/gate"
 	"kurir/guess"
 )
 
@@ -58,10 +60,14 @@ func TestSignInAndOut(t *testing.T) {
 
 func TestCookieIsSecureBehindTLS(t *testing.T) {
 	t.Parallel()
-	d := newDesk(t)
-	a := d.post("/login", url.Values{"token": {goodToken}}, "X-Forwarded-Proto", "https")
-	if c := cookieOf(t, a, sessionCookie); !c.Secure {
-		t.Errorf("cookie = %+v", c)
+	for trusted, d := range map[bool]*desk{true: newDesk(t), false: newDesk(t)} {
+		if trusted {
+			d.gate.Proxies = gate.Proxies{netip.MustParsePrefix("127.0.0.0/8")}
+		}
+		a := d.post("/login", url.Values{"token": {goodToken}}, "X-Forwarded-Proto", "https")
+		if c := cookieOf(t, a, sessionCookie); c.Secure != trusted {
+			t.Errorf("proxy trusted: %v, cookie = %+v", trusted, c)
+		}
 	}
 }
 
@@ -152,5 +158,35 @@ func TestAssets(t *testing.T) {
 	}
 	if a := d.get("/console/assets/nothing.js"); a.StatusCode != http.StatusNotFound {
 		t.Errorf("an unknown asset: %d", a.StatusCode)
+	}
+}
+
+// TestGuessesAreCountedByTheCaller: who guesses cannot give himself new addresses, and behind a proxy that is trusted one
+// who guesses does not slow others down.
+func TestGuessesAreCountedByTheCaller(t *testing.T) {
+	t.Parallel()
+	wrong := func(d *desk, from string) int {
+		return d.post("/login", url.Values{"token": {"wrong"}}, "X-Forwarded-For", from).StatusCode
+	}
+	forged := newDesk(t)
+	for i := range 2 * guess.Burst {
+		got := wrong(forged, fmt.Sprintf("198.51.100.%d", i))
+		if want := http.StatusTooManyRequests; i > guess.Burst && got != want {
+			t.Fatalf("guess %d with a forged address: %d", i, got)
+		}
+	}
+	behind := newDesk(t)
+	behind.gate.Proxies = gate.Proxies{netip.MustParsePrefix("127.0.0.0/8")}
+	for range 2 * guess.Burst {
+		wrong(behind, "198.51.100.1")
+	}
+	if got := wrong(behind, "198.51.100.1"); got != http.StatusTooManyRequests {
+		t.Errorf("the one who guesses: %d", got)
+	}
+	if got := wrong(behind, "203.0.113.9"); got != http.StatusUnauthorized {
+		t.Errorf("another behind the same proxy: %d", got)
+	}
+	for _, s := range behind.sessions() {
+		t.Errorf("signed in: %v", s)
 	}
 }

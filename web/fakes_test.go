@@ -20,6 +20,7 @@ import (
 	"gorm.io/gorm"
 
 	"kurir/browser"
+	"kurir/gate"
 	"kurir/models"
 	"kurir/password"
 	"kurir/problem"
@@ -234,6 +235,7 @@ type desk struct {
 	phones    *fakePhones
 	db        *models.DB
 	console   *Console
+	gate      *gate.Handler
 	server    *httptest.Server
 	client    *http.Client
 }
@@ -249,7 +251,8 @@ func newDesk(t *testing.T, views ...View) *desk {
 		Phones:    d.phones,
 		Log:       slog.New(slog.NewTextHandler(io.Discard, nil)),
 	})
-	d.server = httptest.NewServer(d.console)
+	d.gate = &gate.Handler{Next: d.console, Limits: gate.Limits{}.WithDefaults()}
+	d.server = httptest.NewServer(d.gate)
 	d.client = newBrowser(t)
 	t.Cleanup(func() {
 		d.console.Close()
