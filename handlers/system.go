@@ -5,6 +5,7 @@ import (
 	"strconv"
 	"time"
 
+	"kurir/contract"
 	"kurir/models"
 	"kurir/problem"
 )
@@ -28,6 +29,11 @@ func (s *server) readyz(c *call) (reply, error) {
 		return reply{}, problem.Wrap(problem.Unavailable, "", err)
 	}
 	return reply{code: codeOK}, nil
+}
+
+// openAPI is GET /openapi.yaml: the contract of all this.
+func openAPI(*call) (reply, error) {
+	return reply{raw: contract.OpenAPI(), contentType: "application/yaml"}, nil
 }
 
 // audit is GET /v1/audit?after=&limit=&instance=: lines of the audit log, the oldest first. The next page is after
