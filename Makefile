@@ -6,7 +6,7 @@ SHELL := bash
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 GOBUILD := CGO_ENABLED=0 go build -trimpath -ldflags "-s -w -X main.version=$(VERSION)"
 ESBUILD := node_modules/.bin/esbuild --bundle --log-level=warning
-GO_SRC  := $(shell find . -name node_modules -prune -o \( -name '*.go' -o -name '*.sql' -o -path '*/templates/*' -o -path '*/text/*' -o -path '*/static/*' \) -type f -print) go.mod go.sum
+GO_SRC  := $(shell find . -name node_modules -prune -o \( -name '*.go' -o -name '*.sql' -o -path '*/templates/*' -o -path '*/text/*' -o -path '*/static/*' -o -path ./contract/openapi.yaml -o -path ./events/schema.json \) -type f -print) go.mod go.sum
 PAGE    := js/dist/wa.js js/dist/bridge.js sandbox/dist/page.js sandbox/dist/index.html web/dist/console.js web/dist/console.css
 
 .PHONY: help run test build page setup setup-test fmt vet lint types unit conformance torture torture-short events-torture attack fuzz fuzz-short sbom audit-deps bench clean

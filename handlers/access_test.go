@@ -190,6 +190,7 @@ func doors() []door {
 	phone := `{"phone":"081234567890","body":"a"}`
 	return []door{
 		{route: "GET /healthz", scopes: "open"},
+		{route: "GET /openapi.yaml", scopes: "open"},
 		{route: "GET /readyz", scopes: "open"},
 		{route: "POST /wa/send", scopes: send, body: phone, common: true, wa: true},
 		{route: "POST /wa/sendfile", scopes: send, body: `{"phone":"081234567890","filename":"a.txt","body":"YQ=="}`, common: true, wa: true},

@@ -11,7 +11,8 @@ import (
 )
 
 // router is the table of contents of the product: who may call what, and by which name the audit log knows it. The key
-// comes in a header where a route is guarded, and may come in the body elsewhere.
+// comes in a header where a route is guarded, and may come in the body elsewhere. contract/openapi.yaml says the same at
+// length; tests hold it to this table.
 func (s *server) router() http.Handler {
 	r := s.routes()
 	r.NoMethod(s.handle(anyone, "", fail(problem.MethodNotAllowed)))
@@ -28,6 +29,7 @@ func (s *server) routes() *gin.Engine {
 
 	r.GET("/healthz", s.handle(anyone, "", s.healthz))
 	r.GET("/readyz", s.handle(anyone, "", s.readyz))
+	r.GET("/openapi.yaml", s.handle(anyone, "", openAPI))
 
 	// For programs: one instance, opened by its key. The words are WAChatPro's.
 	wa := r.Group("/wa")

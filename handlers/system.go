@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"kurir/contract"
 	"kurir/problem"
 )
 
@@ -23,6 +24,11 @@ func (s *server) readyz(c *call) (reply, error) {
 		return reply{}, problem.Wrap(problem.Unavailable, "", err)
 	}
 	return reply{code: codeOK}, nil
+}
+
+// openAPI is GET /openapi.yaml: the contract of all this.
+func openAPI(*call) (reply, error) {
+	return reply{raw: contract.OpenAPI(), contentType: "application/yaml"}, nil
 }
 
 // stats is GET /v1/stats: how much there is of everything.
