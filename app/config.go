@@ -15,6 +15,7 @@ import (
 	"github.com/caarlos0/env/v11"
 
 	"kurir/browser"
+	"kurir/janitor"
 	"kurir/media"
 	"kurir/outbox"
 	"kurir/webhook"
@@ -60,7 +61,7 @@ type Config struct {
 	// CatchUpFirst is the same for a number that was just linked: how much of its past is told as events. 0: nothing.
 	CatchUpFirst time.Duration `env:"KURIR_CATCH_UP_FIRST" envDefault:"0s"`
 	// Retention is how long things are kept.
-	Retention Retention
+	Retention janitor.Retention
 	// Region is the country of phone numbers without a country code, ISO 3166-1, for new instances.
 	Region string `env:"KURIR_REGION" envDefault:"ID"`
 	// Language of the page of new instances, BCP 47.
@@ -146,7 +147,7 @@ func (c *Config) validate() error {
 	if err := c.validateMedia(); err != nil {
 		return err
 	}
-	if err := c.Retention.validate(); err != nil {
+	if err := c.Retention.Validate(); err != nil {
 		return err
 	}
 	if c.MemoryReserveMB < 0 {
