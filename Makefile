@@ -9,7 +9,7 @@ ESBUILD := node_modules/.bin/esbuild --bundle --log-level=warning
 GO_SRC  := $(shell find . -name node_modules -prune -o \( -name '*.go' -o -name '*.sql' -o -path '*/templates/*' -o -path '*/text/*' -o -path '*/static/*' \) -type f -print) go.mod go.sum
 PAGE    := js/dist/wa.js js/dist/bridge.js sandbox/dist/page.js sandbox/dist/index.html web/dist/console.js web/dist/console.css
 
-.PHONY: help run test build page setup setup-test fmt vet lint types unit conformance torture torture-short events-torture bench clean
+.PHONY: help run test build page setup setup-test fmt vet lint types unit conformance torture torture-short events-torture attack fuzz fuzz-short sbom audit-deps bench clean
 
 help: ## list the commands
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -19,7 +19,7 @@ run: setup build ## install what is missing, build, start kurir with a linked sa
 
 build: page bin/kurir ## build the page code and the binary
 
-test: setup-test build fmt vet lint types unit conformance torture-short ## everything that CI checks
+test: setup-test build fmt vet lint types unit fuzz-short conformance torture-short ## everything that CI checks
 	@echo "make test: all passed"
 
 setup:
@@ -60,10 +60,14 @@ lint:
 	"$$(go env GOPATH)/bin/golangci-lint" run ./...
 types: node_modules/.package-lock.json
 	node_modules/.bin/tsc -p .
-# One package at a time: several of them start Chromium, and two cores do not carry many.
+# SQLite is C, translated to Go: the race detector has nothing to find in it, and takes two thirds of the time there.
+RACE := -race -timeout 20m -gcflags=modernc.org/sqlite/lib=-race=false
+# Those that start Chromium run one at a time: two cores do not carry many.
+WITH_CHROMIUM := ./app ./browser ./js ./sandbox ./web
 unit: node_modules/.package-lock.json
 	node --test js/test/*.test.mjs
-	go test -race -p 1 -timeout 20m ./...
+	go test $(RACE) $$(go list ./... | grep -vxF "$$(go list $(WITH_CHROMIUM))")
+	go test $(RACE) -p 1 $(WITH_CHROMIUM)
 
 # The clients bring no browser of their own: they drive the one that is installed.
 sandbox/conformance/node_modules/.package-lock.json: sandbox/conformance/package.json sandbox/conformance/package-lock.json
@@ -80,6 +84,24 @@ torture-short: build
 
 events-torture: page ## 10,000 messages at 200/s, kurir killed 20 times, a receiver that is ill: some minutes
 	KURIR_TORTURE=1 go test -count 1 -timeout 30m -run TestEveryEventArrives -v ./app
+
+# Instrumented builds take their time the first time. Who has a minute less: FUZZ=0 make test.
+fuzz-short:
+	@if [ "$${FUZZ:-1}" != 0 ]; then scripts/fuzz.sh 20s; fi
+fuzz: ## each fuzz target for 10 minutes
+	scripts/fuzz.sh 10m all
+
+sbom: ## what kurir is made of, as CycloneDX: bin/sbom-go.json, bin/sbom-npm.json
+	@mkdir -p bin
+	go run github.com/CycloneDX/cyclonedx-gomod/cmd/cyclonedx-gomod@v1.9.0 mod -licenses -json -output bin/sbom-go.json .
+	npm sbom --sbom-format cyclonedx --package-lock-only > bin/sbom-npm.json
+# Says what it finds and never fails: an advisory of last night is no fault of this commit, and there may be no network.
+audit-deps: ## known weaknesses in dependencies, and the registry's signatures
+	-@go run golang.org/x/vuln/cmd/govulncheck@latest ./... || echo "govulncheck: findings, or no network"
+	-@npm audit signatures || echo "npm audit signatures: findings, or no network"
+
+attack: build ## try to get into a kurir from outside, and print what was tried, refused, got in
+	go run ./bench/attack
 
 bench: build ## speed and memory, printed as a table
 	go run ./bench

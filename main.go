@@ -61,6 +61,8 @@ func run(ctx context.Context, args, environ []string, stdout, stderr io.Writer) 
 		_, _ = fmt.Fprintf(stderr, "kurir: there is no command %q\n\n%s", name, usage)
 		return 2
 	}
+	// Of what kurir and its Chromiums write, nothing is for other users of this machine.
+	syscall.Umask(0o077)
 	cfg, err := app.LoadConfig(environ)
 	cfg.Version = version
 	if err == nil {

@@ -6,18 +6,17 @@ package app
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
-	"net"
 	"net/http"
 	"os"
 	"time"
 
 	"kurir/browser"
 	"kurir/events"
-	"kurir/fetch"
-	"kurir/handlers"
+	"kurir/gate"
 	"kurir/janitor"
 	"kurir/js"
 	"kurir/models"
@@ -41,7 +40,8 @@ type App struct {
 	lock      *os.File // of the data folder
 	admin     *adminToken
 
-	listener net.Listener
+	listener *gate.Conns
+	tls      *tls.Config // nil: kurir serves plain HTTP
 	server   *http.Server
 	served   chan error
 	closing  chan struct{} // closed when the server begins to shut down
@@ -58,10 +58,8 @@ func Open(ctx context.Context, cfg Config, log *slog.Logger) (_ *App, err error)
 	if err != nil {
 		return nil, err
 	}
-	for _, dir := range []string{cfg.Data, cfg.filesDir(), cfg.profileDir("")} {
-		if err := os.MkdirAll(dir, 0o700); err != nil {
-			return nil, fmt.Errorf("data folder: %w", err)
-		}
+	if err := secureData(cfg, log); err != nil {
+		return nil, err
 	}
 	a := &App{cfg: cfg, log: log, simulator: &simulator{cfg: cfg, log: log}, served: make(chan error, 1), closing: make(chan struct{})}
 	defer func() {
@@ -76,10 +74,10 @@ func Open(ctx context.Context, cfg Config, log *slog.Logger) (_ *App, err error)
 	if err := a.openDatabase(ctx); err != nil {
 		return nil, err
 	}
-	if a.listener, err = new(net.ListenConfig).Listen(ctx, "tcp", cfg.Addr); err != nil {
-		return nil, fmt.Errorf("listen at KURIR_ADDR: %w", err)
+	if err = a.listen(ctx); err != nil {
+		return nil, err
 	}
-	if a.media, err = openMedia(ctx, cfg, a.db, a.URL()); err != nil {
+	if a.media, err = openMedia(ctx, cfg, a.db, a.publicURL()); err != nil {
 		return nil, err
 	}
 	waits := cfg.Waits.Outbox
@@ -133,32 +131,6 @@ func (a *App) removeUnneededFiles(ctx context.Context) error {
 	}
 	return nil
 }
-
-// serve starts the HTTP server on the listener.
-func (a *App) serve() {
-	console := web.New(web.Deps{
-		Instances: consoleInstances{a.sessions}, Sessions: a.db, CheckAdmin: a.admin.check, Simulator: a.sessions,
-		Phones: a.sessions.phones(), Log: a.log,
-	})
-	a.server = &http.Server{
-		Handler: handlers.New(handlers.Deps{
-			DB: a.db, Instances: a.sessions, Outbox: a.out, Console: console, Fetch: fetch.New(fetch.Config{Allow: a.cfg.FetchAllow}),
-			CheckAdmin: a.admin.check, FilesDir: a.cfg.filesDir(), MaxFileBytes: a.cfg.MaxFileMB * 1_000_000,
-			WAAlways200: a.cfg.WAAlways200, Region: a.cfg.Region, Ready: a.ready, Log: a.log,
-			Events: a.db, Webhooks: hooks{a.db, a.sessions.presenceMayChange}, Deliverer: a.hooks, Stats: a.stats, Closing: a.closing,
-			Media: a.media, MaxMediaBytes: a.cfg.MediaMaxMB * 1_000_000,
-		}),
-		ReadHeaderTimeout: 10 * time.Second,
-		IdleTimeout:       2 * time.Minute,
-		ErrorLog:          slog.NewLogLogger(a.log.Handler(), slog.LevelDebug),
-	}
-	a.server.RegisterOnShutdown(console.Close)
-	a.server.RegisterOnShutdown(func() { close(a.closing) })
-	go func() { a.served <- a.server.Serve(a.listener) }()
-}
-
-// URL is where kurir listens, for people and tests on this machine.
-func (a *App) URL() string { return "http://" + a.listener.Addr().String() }
 
 // Sandbox returns kurir's own simulator, started when it was not yet.
 func (a *App) Sandbox(ctx context.Context) (*sandbox.Server, error) { return a.simulator.own(ctx) }

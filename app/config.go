@@ -15,6 +15,7 @@ import (
 	"github.com/caarlos0/env/v11"
 
 	"kurir/browser"
+	"kurir/gate"
 	"kurir/janitor"
 	"kurir/media"
 	"kurir/outbox"
@@ -26,6 +27,19 @@ import (
 type Config struct {
 	// Addr is where kurir listens. Beyond loopback only with an admin token set by the operator.
 	Addr string `env:"KURIR_ADDR" envDefault:"127.0.0.1:8080"`
+	// TLSCert and TLSKey are PEM files; with them kurir serves HTTPS. They are read again when they change.
+	TLSCert string `env:"KURIR_TLS_CERT"`
+	TLSKey  string `env:"KURIR_TLS_KEY"`
+	// Domain are the names for which kurir gets certificates from Let's Encrypt, comma-separated. They must lead to
+	// KURIR_ADDR as port 443. The certificates are kept in the data folder.
+	Domain []string `env:"KURIR_DOMAIN"`
+	// TrustedProxies are the addresses of reverse proxies whose X-Forwarded-For and X-Forwarded-Proto are believed.
+	// Comma-separated CIDR. Empty: nobody's.
+	TrustedProxies []netip.Prefix `env:"KURIR_TRUSTED_PROXIES"`
+	// MaxConnections bounds the connections at a time, MaxConnectionsPerAddress those from one address. One that waits
+	// gives its place to one that comes.
+	MaxConnections           int `env:"KURIR_MAX_CONNECTIONS" envDefault:"4096"`
+	MaxConnectionsPerAddress int `env:"KURIR_MAX_CONNECTIONS_PER_ADDRESS" envDefault:"1024"`
 	// Data is the folder of the database, the browser profiles and the files that wait to be sent.
 	Data string `env:"KURIR_DATA" envDefault:"./data"`
 	// DatabaseURL is the database. Empty: kurir.db in the data folder (SQLite).
@@ -62,6 +76,9 @@ type Config struct {
 	CatchUpFirst time.Duration `env:"KURIR_CATCH_UP_FIRST" envDefault:"0s"`
 	// Retention is how long things are kept.
 	Retention janitor.Retention
+	// RatePerMinute is how many requests a minute a key may make whose settings say nothing else; so many may also come at
+	// once. 0: no limit.
+	RatePerMinute int `env:"KURIR_RATE_PER_MINUTE" envDefault:"600"`
 	// Region is the country of phone numbers without a country code, ISO 3166-1, for new instances.
 	Region string `env:"KURIR_REGION" envDefault:"ID"`
 	// Language of the page of new instances, BCP 47.
@@ -105,6 +122,8 @@ const minAckTimeout, maxAckTimeout = 5 * time.Second, 50 * time.Second
 // nothing.
 const minMemoryBudgetMB = 500
 
+const maxRatePerMinute = 1_000_000
+
 // Waits are the limits of the outbox (of which FilesDir and Log are not taken), of the browser sessions, and of the
 // webhooks (of which Allow and Log are not taken).
 type Waits struct {
@@ -112,6 +131,7 @@ type Waits struct {
 	Browser browser.Limits
 	Webhook webhook.Config
 	Media   media.Config // of which Schedule and Rest are taken
+	Gate    gate.Limits  // of which Conns and PerAddress are not taken
 }
 
 // LoadConfig reads the settings from environ, in the form of os.Environ.
@@ -147,8 +167,14 @@ func (c *Config) validate() error {
 	if err := c.validateMedia(); err != nil {
 		return err
 	}
+	if err := c.validateGate(); err != nil {
+		return err
+	}
 	if err := c.Retention.Validate(); err != nil {
 		return err
+	}
+	if c.RatePerMinute < 0 || c.RatePerMinute > maxRatePerMinute {
+		return fmt.Errorf("KURIR_RATE_PER_MINUTE: must be from 0 (no limit) to %d", maxRatePerMinute)
 	}
 	if c.MemoryReserveMB < 0 {
 		return errors.New("KURIR_MEMORY_RESERVE: must be 0 or more")
@@ -213,7 +239,8 @@ func (c *Config) filesDir() string { return filepath.Join(c.Data, "files") }
 func (c *Config) profileDir(instance string) string {
 	return filepath.Join(c.Data, "profiles", instance)
 }
-func (c *Config) mediaDir() string { return filepath.Join(c.Data, "media") }
+func (c *Config) certificateDir() string { return filepath.Join(c.Data, "certificates") }
+func (c *Config) mediaDir() string       { return filepath.Join(c.Data, "media") }
 
 // DownloadDir is where an instance's Chromium writes files before they are moved to mediaDir: on the same disk. Chromium
 // wants an absolute path.

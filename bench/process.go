@@ -72,7 +72,7 @@ func (k *kurir) start(ctx context.Context) error {
 	defer func() { _ = log.Close() }()
 	k.cmd = exec.CommandContext(context.WithoutCancel(ctx), binary, "serve") // ended by stop, gracefully
 	k.cmd.Env = append(os.Environ(), "KURIR_ADDR="+addr, "KURIR_DATA="+k.data, "KURIR_ADMIN_TOKEN="+adminToken,
-		"KURIR_SANDBOX_CONTROL="+k.control, "KURIR_LOG_LEVEL=warn")
+		"KURIR_SANDBOX_CONTROL="+k.control, "KURIR_LOG_LEVEL=warn", "KURIR_RATE_PER_MINUTE=0")
 	k.cmd.Stderr = log
 	if err := k.cmd.Start(); err != nil {
 		return err

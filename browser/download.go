@@ -87,8 +87,8 @@ func save(ctx context.Context, e engine, answer json.RawMessage, maxBytes int64)
 	if err != nil {
 		return File{}, err
 	}
-	info, err := os.Stat(path)
-	if err == nil && (info.Size() != held.Size || maxBytes > 0 && info.Size() > maxBytes) {
+	info, err := os.Lstat(path)
+	if err == nil && (!info.Mode().IsRegular() || info.Size() != held.Size || maxBytes > 0 && info.Size() > maxBytes) {
 		err = problem.New(problem.MediaFailed, fmt.Sprintf("%d of %d bytes are on disk", info.Size(), held.Size))
 	}
 	if err != nil {

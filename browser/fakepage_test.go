@@ -97,6 +97,8 @@ func fakeWeb(t testing.TB) string {
 		case "/worker.js":
 			w.Header().Set("Content-Type", "text/javascript")
 			_, _ = w.Write([]byte(echoWorker))
+		case "/redirect":
+			http.Redirect(w, r, r.URL.Query().Get("to"), http.StatusFound)
 		case "/headers":
 			_ = r.Header.Write(w)
 		default:

@@ -68,7 +68,11 @@ func (l *life) document(address string) {
 	u, err := url.Parse(address)
 	home, err2 := url.Parse(l.cfg.URL)
 	switch {
-	case err != nil || err2 != nil || u.Host != home.Host || u.Scheme != home.Scheme:
+	case err != nil || err2 != nil:
+		l.log.Warn("the page went to no address; it is loaded again")
+		l.elsewhere = true
+		l.at["reload"] = time.Now().Add(l.timing.retry)
+	case u.Host != home.Host || u.Scheme != home.Scheme:
 		l.log.Warn("the page went elsewhere; it is loaded again", "scheme", u.Scheme, "host", u.Host)
 		l.elsewhere = true
 		l.at["load"] = time.Now().Add(l.timing.load)

@@ -20,6 +20,7 @@ const bindingName = "kurirEvent"
 type tab struct {
 	*chromium
 	page  atomic.Value // proto.TargetSessionID: the protocol's session of the page
+	made  atomic.Value // proto.TargetTargetID: the page
 	url   string
 	who   identity
 	saves *saveCheck
@@ -35,8 +36,8 @@ var _ engine = (*tab)(nil)
 // openTab starts a Chromium and prepares its page: identity, scripts and binding are in place before anything is
 // loaded. emit gets the signals in order; it must not block.
 //
-// Of the protocol's domains only Page, Inspector, Runtime and Target are used: Page for documents, Inspector for
-// crashes, Runtime because without it new documents get no binding. Network would cost 2 ms for each send.
+// Of the protocol's domains only Page, Inspector, Runtime, Target and, for documents alone, Fetch are used: Page for
+// documents, Inspector for crashes, Runtime because without it new documents get no binding. Network would cost 2 ms for each send.
 func openTab(ctx context.Context, cfg Config, who identity, emit func(signal)) (*tab, error) {
 	t := &tab{url: cfg.URL, who: who, saves: newSaveCheck(cfg), emit: emit, log: cfg.Log, downloadDir: cfg.DownloadDir}
 	var err error
@@ -78,8 +79,9 @@ func (t *tab) prepare(ctx context.Context, cfg Config) error {
 	if err != nil {
 		return err
 	}
-	workers := proto.TargetSetAutoAttach{AutoAttach: true, WaitForDebuggerOnStart: true, Flatten: true, Filter: workerFilter()}
-	if err := workers.Call(t.on(ctx, "")); err != nil {
+	t.made.Store(made.TargetID)
+	others := proto.TargetSetAutoAttach{AutoAttach: true, WaitForDebuggerOnStart: true, Flatten: true, Filter: othersFilter()}
+	if err := others.Call(t.on(ctx, "")); err != nil {
 		return err
 	}
 	attached, err := proto.TargetAttachToTarget{TargetID: made.TargetID, Flatten: true}.Call(t.on(ctx, ""))
@@ -95,6 +97,9 @@ func (t *tab) prepare(ctx context.Context, cfg Config) error {
 			return err
 		}
 	}
+	if err := t.fence(ctx, page); err != nil {
+		return err
+	}
 	if err := t.who.apply(ctx, t.conn, attached.SessionID, t.url); err != nil {
 		return err
 	}
@@ -106,9 +111,16 @@ func (t *tab) prepare(ctx context.Context, cfg Config) error {
 	return nil
 }
 
-// workerFilter names the targets that inherit nothing from the page's identity. (Dedicated workers do.)
-func workerFilter() proto.TargetTargetFilter {
-	return proto.TargetTargetFilter{{Type: "service_worker"}, {Type: "shared_worker"}}
+// target is the page, "" before there is one.
+func (t *tab) target() proto.TargetTargetID {
+	id, _ := t.made.Load().(proto.TargetTargetID)
+	return id
+}
+
+// othersFilter names the targets that inherit nothing from the page's identity (dedicated workers do), and pages: windows
+// that the page opens.
+func othersFilter() proto.TargetTargetFilter {
+	return proto.TargetTargetFilter{{Type: "service_worker"}, {Type: "shared_worker"}, {Type: "page"}}
 }
 
 // dress gives a worker that waits for its start the identity of the page, and lets it go.
@@ -127,10 +139,7 @@ func (t *tab) dress(worker proto.TargetSessionID) {
 // onEvent turns events of the protocol into signals. It runs on the reader's goroutine and waits for nothing.
 func (t *tab) onEvent(e frame) {
 	if e.Method == "Target.attachedToTarget" {
-		var attached proto.TargetAttachedToTarget
-		if err := json.Unmarshal(e.Params, &attached); err == nil && attached.WaitingForDebugger {
-			go t.dress(attached.SessionID)
-		}
+		t.onTarget(e.Params)
 		return
 	}
 	if e.SessionID == "" {
@@ -156,6 +165,8 @@ func (t *tab) onEvent(e frame) {
 		if err = json.Unmarshal(e.Params, &nav); err == nil && nav.Frame.ParentID == "" {
 			t.emit(signal{kind: signalDocument, text: nav.Frame.URL})
 		}
+	case "Fetch.requestPaused":
+		err = t.onDocument(e.Params)
 	case "Inspector.targetCrashed":
 		t.emit(signal{kind: signalCrash})
 	case "Page.javascriptDialogOpening":

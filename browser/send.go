@@ -165,7 +165,10 @@ func (s *Session) Send(ctx context.Context, m Outgoing) (Sent, error) {
 	}
 	r.limit += m.Typing
 	if m.Kind != KindText {
-		info, err := os.Stat(m.FilePath)
+		info, err := os.Lstat(m.FilePath)
+		if err == nil && !info.Mode().IsRegular() {
+			err = fmt.Errorf("%s is no file; a link is not followed", m.FilePath)
+		}
 		if err != nil {
 			return Sent{}, problem.Wrap(problem.UploadFailed, "the file is not on this machine any more", err)
 		}

@@ -217,6 +217,12 @@ func sendInChromium(t *testing.T, s *Session) {
 	if _, err = s.Send(t.Context(), Outgoing{ID: "3EB3", Chat: "1@c.us", Kind: KindDocument, FilePath: path + "x"}); problem.CodeOf(err) != problem.UploadFailed {
 		t.Errorf("missing file: %v", err)
 	}
+	if err := os.Symlink("/etc/passwd", path+"-link"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err = s.Send(t.Context(), Outgoing{ID: "3EB4", Chat: "1@c.us", Kind: KindDocument, FilePath: path + "-link"}); problem.CodeOf(err) != problem.UploadFailed {
+		t.Errorf("a link in the place of a file: %v", err)
+	}
 }
 
 // killRenderers sends SIGKILL to the renderers of a Chromium.

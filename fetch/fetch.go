@@ -39,6 +39,8 @@ type Config struct {
 	Allow []netip.Prefix
 	// Timeout is for all of a download, DNS and redirects included. Zero: 30 s.
 	Timeout time.Duration
+	// Resolver looks names up; nil: the machine's. What it says is not believed: see Guard.Control.
+	Resolver *net.Resolver
 }
 
 // Client downloads files. It is safe for concurrent use and keeps no connections, cookies or other state.
@@ -63,7 +65,7 @@ func New(c Config) *Client {
 	if client.timeout == 0 {
 		client.timeout = defaultTimeout
 	}
-	dialer := &net.Dialer{Timeout: 10 * time.Second, KeepAlive: -1, Control: client.guard.Control}
+	dialer := &net.Dialer{Timeout: 10 * time.Second, KeepAlive: -1, Control: client.guard.Control, Resolver: c.Resolver}
 	client.http = http.Client{
 		CheckRedirect: client.checkRedirect,
 		Transport: &http.Transport{

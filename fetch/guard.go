@@ -46,7 +46,7 @@ func (g Guard) CheckURL(u *url.URL) error {
 		return problem.New(problem.URLBlocked, "only http and https are fetched")
 	case u.User != nil:
 		return problem.New(problem.URLBlocked, "it must not hold a user name or password")
-	case u.Hostname() == "":
+	case strings.Trim(u.Hostname(), ".") == "":
 		return problem.New(problem.URLBlocked, "it has no host")
 	case oddNumber(u.Hostname()):
 		return problem.New(problem.URLBlocked, "write the IP address in its usual form")

@@ -3,12 +3,14 @@ package handlers
 import (
 	"context"
 	"crypto/sha256"
+	"math"
+	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
-	"github.com/gin-gonic/gin"
-
+	"kurir/guess"
 	"kurir/handlers/intake"
 	"kurir/models"
 	"kurir/problem"
@@ -40,37 +42,52 @@ func (s *server) zone(t tenant) *time.Location {
 	return z
 }
 
-// keyTTL is how long a key is believed without asking the database: also how long a revoked key can still read.
+// keyTTL is how long what was read of keys is believed without asking the database. It matters for changes by another
+// process only: one by this process is known at once, by the epoch.
 const keyTTL = 5 * time.Second
+
+const adminOnly = "this address needs the admin token as Bearer"
 
 // maxCachedKeys bounds the cache. Only keys that exist are in it, so that it cannot be filled from outside.
 const maxCachedKeys = 4096
 
-// keyCache remembers tenants by the SHA-256 of their key. The zero value is ready.
+// keyCache remembers tenants by the SHA-256 of their key, and which SHA-256 there are at all: a wrong key costs no look
+// into the database, however many come. The zero value is ready.
 type keyCache struct {
 	mu   sync.RWMutex
 	byID map[[sha256.Size]byte]cachedTenant
+
+	index   atomic.Pointer[keyIndex]
+	loading sync.Mutex
 }
 
 type cachedTenant struct {
 	tenant
+	epoch uint64
 	until time.Time
 }
 
-func (k *keyCache) get(hash [sha256.Size]byte, now time.Time) (tenant, bool) {
+// keyIndex is the SHA-256 of every key, as they were in an epoch.
+type keyIndex struct {
+	hashes map[[sha256.Size]byte]struct{}
+	epoch  uint64
+	until  time.Time
+}
+
+func (k *keyCache) get(hash [sha256.Size]byte, epoch uint64, now time.Time) (tenant, bool) {
 	k.mu.RLock()
 	defer k.mu.RUnlock()
 	c, ok := k.byID[hash]
-	return c.tenant, ok && now.Before(c.until)
+	return c.tenant, ok && c.epoch == epoch && now.Before(c.until)
 }
 
-func (k *keyCache) put(hash [sha256.Size]byte, t tenant, now time.Time) {
+func (k *keyCache) put(hash [sha256.Size]byte, t tenant, epoch uint64, now time.Time) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if k.byID == nil || len(k.byID) >= maxCachedKeys {
 		k.byID = map[[sha256.Size]byte]cachedTenant{}
 	}
-	k.byID[hash] = cachedTenant{t, now.Add(keyTTL)}
+	k.byID[hash] = cachedTenant{t, epoch, now.Add(keyTTL)}
 }
 
 // forget drops the keys of an instance.
@@ -84,34 +101,111 @@ func (k *keyCache) forget(instanceID string) {
 	}
 }
 
-// tenant finds out whose key came with the call, in the form or in a header, and notes it for the audit log.
-func (s *server) tenant(c *call, form *intake.Form) (tenant, error) {
-	key := keyOf(c, form)
-	if key == "" {
-		return tenant{}, problem.New(problem.Unauthorized, "")
+// known says whether there is a key with that hash, or was a moment ago. Of the many who ask at once for one that there
+// is not, one reads the database.
+func (k *keyCache) known(ctx context.Context, db DB, hash [sha256.Size]byte) (bool, error) {
+	ix := k.index.Load()
+	if found, fresh := ix.has(hash, db.KeyEpoch(), time.Now()); found || fresh {
+		return found, nil
 	}
-	t, err := s.lookUp(c.ctx(), key)
-	if err != nil {
-		if problem.CodeOf(err) == problem.Unauthorized {
-			s.Log.Info("wrong key", "request", c.request, "ip", c.line.IP)
+	k.loading.Lock()
+	defer k.loading.Unlock()
+	now, epoch := time.Now(), db.KeyEpoch() // the epoch before the keys: a change meanwhile makes them out of date
+	if ix = k.index.Load(); ix != nil {
+		if found, fresh := ix.has(hash, epoch, now); found || fresh {
+			return found, nil
 		}
+	}
+	hashes, err := db.KeyHashes(ctx)
+	if err != nil {
+		return false, err
+	}
+	ix = &keyIndex{hashes, epoch, now.Add(keyTTL)}
+	k.index.Store(ix)
+	found, _ := ix.has(hash, epoch, now)
+	return found, nil
+}
+
+// has says whether the hash is there, and whether its absence can be believed.
+func (ix *keyIndex) has(hash [sha256.Size]byte, epoch uint64, now time.Time) (found, fresh bool) {
+	if ix == nil {
+		return false, false
+	}
+	_, found = ix.hashes[hash]
+	return found, ix.epoch == epoch && now.Before(ix.until)
+}
+
+// tenant finds out whose key came with the call, in the form or in a header, whether it may do what the route is for, and
+// notes it for the audit log. A call that asks twice is counted once.
+func (s *server) tenant(c *call, form *intake.Form) (tenant, error) {
+	secret := keyOf(c, form)
+	switch secret {
+	case "":
+		return tenant{}, unauthorized(c)
+	case c.secret:
+		return c.tenant, nil
+	}
+	t, err := s.lookUp(c, secret)
+	if err != nil {
 		return tenant{}, err
 	}
-	c.line.Actor, c.line.InstanceID = t.key.ID, t.instance.ID
-	c.Set(instanceKey, t.instance.ID)
+	if err := s.mayCall(c, t); err != nil {
+		return tenant{}, err
+	}
+	c.secret, c.tenant = secret, t
 	return t, nil
 }
 
-func (s *server) lookUp(ctx context.Context, key string) (tenant, error) {
-	hash, now := sha256.Sum256([]byte(key)), time.Now()
-	if t, ok := s.keys.get(hash, now); ok {
+// mayCall says whether a key that exists may make this call. From where it may not be used it costs tries like a wrong
+// one, and none of its requests. A refusal for being too often leaves no trace: the audit log must not fill up with it.
+func (s *server) mayCall(c *call, t tenant) error {
+	now := time.Now()
+	note := func() {
+		c.line.Actor, c.line.InstanceID = t.key.ID, t.instance.ID
+		c.Set(instanceKey, t.instance.ID)
+	}
+	if !t.key.AllowsIP(c.line.IP) {
+		if _, ok := s.guesses.Take(guess.Address(c.line.IP), now); ok {
+			note()
+		}
+		return problem.New(problem.IPNotAllowed, c.line.IP)
+	}
+	if err := s.countCall(c, t.key, now); err != nil {
+		return err
+	}
+	note()
+	switch err := t.key.Open(now); {
+	case err != nil:
+		return err
+	case c.needs == operator:
+		return problem.New(problem.ScopeMissing, adminOnly)
+	case !t.key.Has(c.needs.scopes()...):
+		return problem.New(problem.ScopeMissing, string(c.needs))
+	}
+	return nil
+}
+
+// lookUp returns whose key it is. A key that exists is found whatever else comes from its address.
+func (s *server) lookUp(c *call, secret string) (tenant, error) {
+	hash, now, epoch := sha256.Sum256([]byte(secret)), time.Now(), s.DB.KeyEpoch()
+	if t, ok := s.keys.get(hash, epoch, now); ok {
 		return t, nil
 	}
-	row, err := s.DB.KeyByPlain(ctx, key)
+	known, err := s.keys.known(c.ctx(), s.DB, hash)
 	if err != nil {
 		return tenant{}, err
 	}
-	instance, err := s.Instances.Get(ctx, row.InstanceID)
+	if !known {
+		return tenant{}, s.wrongKey(c, now)
+	}
+	row, err := s.DB.KeyByPlain(c.ctx(), secret)
+	if problem.CodeOf(err) == problem.Unauthorized && err != nil { // it was revoked a moment ago
+		return tenant{}, s.wrongKey(c, now)
+	}
+	if err != nil {
+		return tenant{}, err
+	}
+	instance, err := s.Instances.Get(c.ctx(), row.InstanceID)
 	if problem.CodeOf(err) == problem.NotFound {
 		return tenant{}, problem.Wrap(problem.Unauthorized, "", err) // it was deleted between the two
 	}
@@ -119,8 +213,31 @@ func (s *server) lookUp(ctx context.Context, key string) (tenant, error) {
 		return tenant{}, err
 	}
 	t := tenant{row, instance}
-	s.keys.put(hash, t, now)
+	s.keys.put(hash, t, epoch, now)
 	return t, nil
+}
+
+// wrongKey spends a try of the caller's address. When there is none left he is told to wait, and not that it was wrong.
+func (s *server) wrongKey(c *call, now time.Time) error {
+	wait, ok := s.guesses.Take(guess.Address(c.line.IP), now)
+	if !ok {
+		c.retryAfter(wait)
+		return problem.New(problem.TooManyGuesses, "")
+	}
+	s.Log.Info("wrong key", "request", c.request, "ip", c.line.IP)
+	return unauthorized(c)
+}
+
+func unauthorized(c *call) error {
+	if c.needs == operator {
+		return problem.New(problem.Unauthorized, adminOnly)
+	}
+	return problem.New(problem.Unauthorized, "")
+}
+
+// retryAfter says when to come back, in whole seconds.
+func (c *call) retryAfter(wait time.Duration) {
+	c.Header("Retry-After", strconv.Itoa(max(1, int(math.Ceil(wait.Seconds())))))
 }
 
 // keyOf returns the key from where callers put it: the body, X-Api-Key, or Authorization with Bearer or bare.
@@ -131,45 +248,5 @@ func keyOf(c *call, form *intake.Form) string {
 	if k := strings.TrimSpace(c.GetHeader("X-Api-Key")); k != "" {
 		return k
 	}
-	return bearer(c.GetHeader("Authorization"), true)
-}
-
-// bearer returns the token of an Authorization header; bare says whether the scheme may be missing.
-func bearer(header string, bare bool) string {
-	scheme, token, ok := strings.Cut(strings.TrimSpace(header), " ")
-	if ok && strings.EqualFold(scheme, "Bearer") {
-		return strings.TrimSpace(token)
-	}
-	if bare && !ok {
-		return scheme
-	}
-	return ""
-}
-
-// caller finds out who calls an address that is open to the operator, for everything, and to programs, for what is
-// theirs: with the admin token the tenant is empty.
-func (s *server) caller(c *call, form *intake.Form) (t tenant, admin bool, err error) {
-	if token := bearer(c.GetHeader("Authorization"), false); token != "" && s.CheckAdmin(token) {
-		c.line.Actor = "admin"
-		return tenant{}, true, nil
-	}
-	if t, err = s.tenant(c, form); problem.CodeOf(err) == problem.Unauthorized && err != nil {
-		c.Header("WWW-Authenticate", "Bearer")
-	}
-	return t, false, err
-}
-
-// requireAdmin lets the operator through and nobody else.
-func (s *server) requireAdmin(g *gin.Context) {
-	token := bearer(g.GetHeader("Authorization"), false)
-	if token == "" || !s.CheckAdmin(token) {
-		s.Log.Info("wrong admin token", "request", g.GetString(requestKey), "ip", g.RemoteIP())
-		g.Header("WWW-Authenticate", "Bearer")
-		s.handle("", func(*call) (reply, error) {
-			return reply{}, problem.New(problem.Unauthorized, "this address needs the admin token as Bearer")
-		})(g)
-		g.Abort()
-		return
-	}
-	g.Set(actorKey, "admin")
+	return bearer(c.GetHeader("Authorization"), c.needs != operator)
 }

@@ -19,6 +19,11 @@ type call struct {
 	line    models.AuditEntry // what the audit log will say; no line while Actor is empty
 	done    bool              // the line is written
 	read    bool              // reads nothing changes: the line is written after the answer
+
+	needs  access
+	tenant tenant // who calls, once that is known
+	secret string // the key that was told by
+	admin  bool   // the operator calls
 }
 
 // reply is what a handler answers when all went well. code is a word of codes.go.
@@ -46,10 +51,10 @@ func (f failure) Unwrap() error { return f.error }
 func withData(err error, data any) error { return failure{err, "", data} }
 
 // handle adapts a handler, which reads decode, validate, do, respond, to Gin. action is the word of the audit log;
-// calls without one leave no line there.
-func (s *server) handle(action string, do func(*call) (reply, error)) gin.HandlerFunc {
+// calls without one leave no line there. needs is for the handler, which asks tenant or caller when it has read the key.
+func (s *server) handle(needs access, action string, do func(*call) (reply, error)) gin.HandlerFunc {
 	return func(g *gin.Context) {
-		c := s.newCall(g, action)
+		c := s.newCall(g, needs, action)
 		r, err := do(c)
 		c.line.Code = r.code
 		if err != nil {
@@ -66,9 +71,9 @@ func (s *server) handle(action string, do func(*call) (reply, error)) gin.Handle
 	}
 }
 
-func (s *server) newCall(g *gin.Context, action string) *call {
-	c := &call{Context: g, started: time.Now(), request: g.GetString(requestKey)}
-	c.line = models.AuditEntry{Time: c.started, RequestID: c.request, IP: g.RemoteIP(), Action: action, Actor: g.GetString(actorKey)}
+func (s *server) newCall(g *gin.Context, needs access, action string) *call {
+	c := &call{Context: g, started: time.Now(), request: g.GetString(requestKey), needs: needs}
+	c.line = models.AuditEntry{Time: c.started, RequestID: c.request, IP: g.RemoteIP(), Action: action}
 	return c
 }
 

@@ -68,11 +68,11 @@ func (s *server) listDeliveries(c *call) (reply, error) {
 	if !slices.Contains([]models.DeliveryState{"", models.DeliveryPending, models.DeliveryDelivered, models.DeliveryFailed}, state) {
 		return reply{}, problem.New(problem.BadRequest, "`state` must be pending, delivered or failed")
 	}
-	id := c.webhookID()
-	if _, err := s.Webhooks.Webhook(c.ctx(), id); err != nil {
+	w, err := s.webhook(c)
+	if err != nil {
 		return reply{}, err
 	}
-	list, err := s.Webhooks.Deliveries(c.ctx(), id, state, before, n)
+	list, err := s.Webhooks.Deliveries(c.ctx(), w.ID, state, before, n)
 	if err != nil {
 		return reply{}, err
 	}
@@ -80,7 +80,7 @@ func (s *server) listDeliveries(c *call) (reply, error) {
 	for i, d := range list {
 		views[i] = viewDelivery(d)
 	}
-	return reply{code: codeOK, id: id, data: views}, nil
+	return reply{code: codeOK, id: w.ID, data: views}, nil
 }
 
 // retryDelivery is POST /v1/webhooks/{id}/deliveries/{delivery}/retry.
@@ -90,7 +90,11 @@ func (s *server) retryDelivery(c *call) (reply, error) {
 	if err != nil {
 		return reply{}, problem.New(problem.NotFound, "delivery "+text)
 	}
-	if err := s.Webhooks.RetryDelivery(c.ctx(), c.webhookID(), id); err != nil {
+	w, err := s.webhook(c)
+	if err != nil {
+		return reply{}, err
+	}
+	if err := s.Webhooks.RetryDelivery(c.ctx(), w.ID, id); err != nil {
 		return reply{}, err
 	}
 	return reply{code: codeOK, id: text}, nil
@@ -103,7 +107,7 @@ func (s *server) replayEvents(c *call) (reply, error) {
 	if err != nil || from < 1 {
 		return reply{}, problem.New(problem.BadRequest, "`from_seq` must be the number of an event, 1 or more")
 	}
-	w, err := s.Webhooks.Webhook(c.ctx(), c.webhookID())
+	w, err := s.webhook(c)
 	if err != nil {
 		return reply{}, err
 	}

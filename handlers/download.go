@@ -63,8 +63,7 @@ func viewMedia(m models.Media) mediaView {
 // fetched comes when it is there, at the latest after so many seconds.
 //
 // The file comes from a stranger: whatever it is, a browser is told to save it and to guess nothing.
-func (s *server) mediaFile(g *gin.Context) {
-	c := s.newCall(g, "")
+func (s *server) mediaFile(c *call) {
 	m, f, err := s.openMedia(c)
 	if err != nil {
 		s.respond(c, reply{}, err)
@@ -137,16 +136,7 @@ func (s *server) mediaReader(c *call, id string) (instance string, err error) {
 	if query.Has(media.Signature) {
 		return "", s.Media.Check(id, query)
 	}
-	return s.adminOrKey(c, &intake.Form{})
-}
-
-// adminOrKey returns "" for the operator, else the instance of the caller's key.
-func (s *server) adminOrKey(c *call, form *intake.Form) (instance string, err error) {
-	if token := bearer(c.GetHeader("Authorization"), false); token != "" && s.CheckAdmin(token) {
-		c.line.Actor = "admin"
-		return "", nil
-	}
-	t, err := s.tenant(c, form)
+	t, _, err := s.caller(c, &intake.Form{})
 	return t.instance.ID, err
 }
 
@@ -163,6 +153,9 @@ func (s *server) awaitMedia(c *call, id, instance string) (models.Media, error) 
 		m, err := s.Media.Media(c.ctx(), id)
 		if err == nil && instance != "" && m.InstanceID != instance {
 			err = problem.New(problem.NotFound, "file "+id)
+		}
+		if err == nil {
+			err = s.still(c)
 		}
 		if err != nil || m.State != models.MediaPending || patience == 0 {
 			return m, err
@@ -207,18 +200,15 @@ func (s *server) askMedia(c *call) (reply, error) {
 		return reply{}, err
 	}
 	want := models.Media{MessageID: c.Param("id")}
-	if want.InstanceID, err = s.adminOrKey(c, &form); err != nil {
-		return reply{}, err
-	}
-	if want.InstanceID == "" {
-		if want.InstanceID = strings.TrimSpace(form.Text(intake.Instance)); want.InstanceID == "" {
-			return reply{}, problem.New(problem.BadRequest, "with the admin token `instance` says whose message it is")
-		}
-	}
-	in, err := s.Instances.Get(c.ctx(), want.InstanceID)
+	t, err := s.ownerOf(c, &form, strings.TrimSpace(form.Text(intake.Instance)))
 	if err != nil {
 		return reply{}, err
 	}
+	in := t.instance
+	if in.ID == "" {
+		return reply{}, problem.New(problem.BadRequest, "with the admin token `instance` says whose message it is")
+	}
+	want.InstanceID = in.ID
 	c.line.InstanceID, c.line.Target = in.ID, want.MessageID
 	if !messageID(want.MessageID) {
 		return reply{}, problem.New(problem.BadRequest, "this is not WhatsApp's id of a message")

@@ -221,7 +221,7 @@ func TestAskMediaAndSettings(t *testing.T) {
 		{name: "operator, whose", url: "/v1/messages/3EB0AA/media", headers: admin(), body: `{}`, status: 400, want: []string{"`instance`"}},
 		{name: "operator, of nobody", url: "/v1/messages/3EB0AA/media", headers: admin(), body: `{"instance":"inst_9"}`, status: 404},
 		{name: "no key", url: "/v1/messages/3EB0AA/media", body: `{}`, status: 401, check: asked(models.Media{})},
-		{name: "a key cannot name another instance", url: "/v1/messages/3EB0AA/media", body: `{"key":"` + goodKey + `","instance":"inst_2"}`, status: 202, check: asked(models.Media{InstanceID: "inst_1", MessageID: "3EB0AA"})},
+		{name: "a key cannot name another instance", url: "/v1/messages/3EB0AA/media", body: `{"key":"` + goodKey + `","instance":"inst_2"}`, status: 404, check: asked(models.Media{})},
 		{name: "no id of a message", url: "/v1/messages/a%22b/media", body: `{"key":"` + goodKey + `"}`, status: 400},
 		{name: "no chat", url: "/v1/messages/3EB0AA/media", body: `{"key":"` + goodKey + `","chat":"x"}`, status: 422},
 
@@ -234,7 +234,7 @@ func TestAskMediaAndSettings(t *testing.T) {
 		{name: "overflow", method: "PUT", url: "/v1/instances/inst_1/media", headers: admin(), body: `{"max_mb":9223372036854775807}`, status: 422},
 		{name: "unknown type", method: "PUT", url: "/v1/instances/inst_1/media", headers: admin(), body: `{"types":["gif"]}`, status: 422, want: []string{"sticker"}},
 		{name: "of nobody", method: "PUT", url: "/v1/instances/inst_9/media", headers: admin(), body: `{}`, status: 404},
-		{name: "a key may not", method: "PUT", url: "/v1/instances/inst_1/media", headers: map[string]string{"Authorization": "Bearer " + goodKey}, body: `{}`, status: 401},
+		{name: "a key may not", method: "PUT", url: "/v1/instances/inst_1/media", headers: map[string]string{"Authorization": "Bearer " + goodKey}, body: `{}`, status: 403},
 	} {
 		tt.setup = limit
 		t.Run(tt.name, tt.run)

@@ -35,7 +35,13 @@ type reading struct {
 // reading reads ?instance=&types=&after=. after is the id of an event, "latest", or with an instance its number.
 func (s *server) reading(c *call, after string) (reading, error) {
 	r := reading{instance: c.Query("instance"), seq: -1}
+	if r.instance == "" {
+		r.instance = c.tenant.instance.ID // of a key; the operator reads them all
+	}
 	if r.instance != "" {
+		if err := owns(c.tenant, c.admin, r.instance); err != nil {
+			return r, err
+		}
 		c.Set(instanceKey, r.instance)
 		if _, err := s.Instances.Get(c.ctx(), r.instance); err != nil {
 			return r, err
@@ -107,7 +113,10 @@ func (s *server) listEvents(c *call) (reply, error) {
 	for {
 		changed := s.Events.EventsChanged() // before looking, so that none falls between
 		var list []models.Event
-		if list, r, err = s.next(c.ctx(), r, n); err != nil {
+		if list, r, err = s.next(c.ctx(), r, n); err == nil {
+			err = s.still(c)
+		}
+		if err != nil {
 			return reply{}, err
 		}
 		if len(list) > 0 || patience == 0 {

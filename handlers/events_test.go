@@ -96,7 +96,9 @@ type got struct {
 	Code string          `json:"code"`
 	ID   string          `json:"id"`
 	Data json.RawMessage `json:"data"`
-	Text string
+
+	Text   string
+	Header http.Header
 }
 
 func (g *ground) call(method, path string, body string) got {

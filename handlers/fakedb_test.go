@@ -2,9 +2,11 @@ package handlers
 
 import (
 	"context"
+	"crypto/sha256"
 	"fmt"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -18,7 +20,9 @@ type fakeDB struct {
 	keys     map[string]models.APIKey
 	messages []models.Message
 	lines    []models.AuditEntry
-	lookups  int   // of keys
+	lookups  int // of keys
+	hashed   int // how often all keys were read
+	epoch    atomic.Uint64
 	err      error // of every write
 	filter   models.MessageFilter
 }
@@ -191,6 +195,19 @@ func (d *fakeDB) KeyByPlain(_ context.Context, plain string) (models.APIKey, err
 	}
 	return models.APIKey{}, problem.New(problem.Unauthorized, "")
 }
+
+func (d *fakeDB) KeyHashes(context.Context) (map[[sha256.Size]byte]struct{}, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.hashed++
+	all := map[[sha256.Size]byte]struct{}{}
+	for plain := range d.keys {
+		all[sha256.Sum256([]byte(plain))] = struct{}{}
+	}
+	return all, nil
+}
+
+func (d *fakeDB) KeyEpoch() uint64 { return d.epoch.Load() }
 
 func (d *fakeDB) AppendAudit(_ context.Context, a models.AuditEntry) error {
 	d.mu.Lock()

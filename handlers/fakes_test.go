@@ -214,7 +214,8 @@ func newWorld(t testing.TB, change ...func(*world)) *world {
 	t.Helper()
 	w := &world{
 		db: &fakeDB{keys: map[string]models.APIKey{
-			goodKey: {ID: "key_1", InstanceID: "inst_1"}, otherKey: {ID: "key_2", InstanceID: "inst_2"},
+			goodKey:  {ID: "key_1", InstanceID: "inst_1", Rights: models.Rights{Scopes: models.DefaultScopes()}},
+			otherKey: {ID: "key_2", InstanceID: "inst_2", Rights: models.Rights{Scopes: models.DefaultScopes()}},
 		}},
 		instances: &fakeInstances{
 			all: []models.Instance{{ID: "inst_1", Name: "toko", Region: "ID", TimeZone: "Asia/Jakarta"}, {ID: "inst_2", Name: "us", Region: "US", Phone: "12025550123"}},

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"kurir/gate"
 	"kurir/handlers/intake"
 	"kurir/phone"
 	"kurir/problem"
@@ -40,6 +41,9 @@ func (c *call) bulkFields() (intake.Form, error) {
 // readWithin bounds how long the body may take. The returned function lifts the bound: while an answer is waited
 // for, the connection is silent with good cause.
 func (c *call) readWithin(d time.Duration) func() {
+	if body, ok := c.Request.Body.(*gate.Body); ok {
+		return body.Within(d)
+	}
 	rc := http.NewResponseController(c.Writer)
 	if rc.SetReadDeadline(time.Now().Add(d)) != nil {
 		return func() {} // not a real connection

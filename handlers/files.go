@@ -21,7 +21,7 @@ import (
 )
 
 const (
-	fileReadTimeout = 15 * time.Minute // for a body with a file to arrive
+	fileReadTimeout = 15 * time.Minute // for a body with a file of somebody unknown to arrive
 	sniffLen        = 3072             // bytes of a file's head that decide its type
 	maxFileName     = 255
 	maxDrain        = 64 << 20 // bytes of a refused upload that are read so that its sender hears why
@@ -90,7 +90,6 @@ func (s *server) acceptFile(c *call, form *intake.Form, f received) (reply, erro
 
 // receive reads a body with a file. On an error too, f.path is to be removed when it is set.
 func (s *server) receive(c *call) (f received, form intake.Form, err error) {
-	defer c.readWithin(fileReadTimeout)()
 	// Base64 and what forms and JSON do to it make a file longer by a half at most, and twice is generous.
 	total := 2*s.MaxFileBytes + maxText
 	if c.Request.ContentLength > total {
@@ -128,7 +127,8 @@ func (s *server) admit(c *call, before *intake.Form) (release func(), err error)
 	}
 	select {
 	case s.unknown <- struct{}{}:
-		return func() { <-s.unknown }, nil
+		lift := c.readWithin(fileReadTimeout) // of a known sender the gate wants no more than that the file moves
+		return func() { lift(); <-s.unknown }, nil
 	case <-c.ctx().Done():
 		return nil, context.Cause(c.ctx())
 	}

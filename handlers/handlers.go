@@ -7,13 +7,16 @@ package handlers
 
 import (
 	"context"
+	"crypto/sha256"
 	"log/slog"
 	"net/http"
+	"net/netip"
 	"sync"
 	"time"
 
 	"kurir/browser"
 	"kurir/fetch"
+	"kurir/guess"
 	"kurir/models"
 	"kurir/outbox"
 )
@@ -92,6 +95,9 @@ type DB interface {
 	Message(ctx context.Context, instanceID, id string) (models.Message, error)
 	MessageByID(ctx context.Context, id string) (models.Message, error)
 	KeyByPlain(ctx context.Context, plain string) (models.APIKey, error)
+	// KeyHashes are the SHA-256 of all secrets; KeyEpoch changes whenever something about a key does.
+	KeyHashes(ctx context.Context) (map[[sha256.Size]byte]struct{}, error)
+	KeyEpoch() uint64
 	AppendAudit(ctx context.Context, a models.AuditEntry) error
 	Audit(ctx context.Context, instanceID string, after int64, limit int) ([]models.AuditEntry, error)
 }
@@ -112,6 +118,7 @@ type Deps struct {
 	Webhooks  Webhooks
 	Deliverer Deliverer
 	Media     Media
+	Keys      Keys
 	Stats     func(ctx context.Context) (any, error) // of GET /v1/stats
 	Closing   <-chan struct{}                        // closed when the server shuts down: who waits for events gets an answer; nil: never
 
@@ -120,6 +127,7 @@ type Deps struct {
 	MaxFileBytes  int64                   // the largest file that is taken
 	MaxMediaBytes int64                   // the largest file that is fetched from WhatsApp
 	WAAlways200   bool                    // /wa/* answers 200 whatever happened
+	RatePerMinute int                     // requests of a key that says nothing else; 0: no limit
 	Region        string                  // of numbers, for instances that have none
 	Ready         func(ctx context.Context) error
 	Log           *slog.Logger
@@ -129,9 +137,11 @@ type Deps struct {
 type server struct {
 	Deps
 	keys    keyCache
-	unknown chan struct{} // slots for uploads whose sender is not known yet
-	zones   sync.Map      // *time.Location by name
-	pacing  sync.Mutex    // held from reading an instance's pace to storing the changed one
+	rates   rates
+	guesses *guess.Tries[netip.Prefix] // of keys and the admin token
+	unknown chan struct{}              // slots for uploads whose sender is not known yet
+	zones   sync.Map                   // *time.Location by name
+	pacing  sync.Mutex                 // held from reading an instance's pace to storing the changed one
 
 	streamPatience time.Duration // how long a reader of the event stream may take for one write
 }
@@ -150,5 +160,5 @@ func newServer(d Deps) *server {
 	if d.Log == nil {
 		d.Log = slog.New(slog.DiscardHandler)
 	}
-	return &server{Deps: d, unknown: make(chan struct{}, unknownUploads), streamPatience: 10 * time.Second}
+	return &server{Deps: d, unknown: make(chan struct{}, unknownUploads), guesses: guess.New[netip.Prefix](), streamPatience: 10 * time.Second}
 }

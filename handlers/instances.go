@@ -14,6 +14,7 @@ import (
 	"unicode/utf8"
 
 	"kurir/browser"
+	"kurir/handlers/intake"
 	"kurir/models"
 	"kurir/phone"
 	"kurir/problem"
@@ -209,6 +210,9 @@ func (c *call) json(into any) error {
 	}
 	if len(b) > maxText {
 		return problem.New(problem.BodyTooLarge, "")
+	}
+	if intake.TooDeep(b) {
+		return problem.New(problem.BadRequest, "the JSON is nested too deeply")
 	}
 	if err := json.Unmarshal(b, into); err != nil {
 		var wrong *json.UnmarshalTypeError

@@ -47,8 +47,8 @@ func (s *server) ownerOf(c *call, form *intake.Form, instance string) (tenant, e
 	switch {
 	case err != nil:
 		return t, err
-	case !admin && instance != "" && instance != t.instance.ID:
-		return t, problem.New(problem.NotFound, "instance "+clip(instance))
+	case instance != "" && owns(t, admin, instance) != nil:
+		return t, owns(t, admin, instance)
 	case !admin || instance == "":
 		return t, nil
 	}
@@ -195,6 +195,9 @@ func (s *server) resendMessage(c *call) (reply, error) {
 	m, err := s.message(c, t, c.Param("id"))
 	if err != nil {
 		return reply{}, err
+	}
+	if !t.key.AllowsRecipient(m.Chat) {
+		return reply{}, problem.New(problem.RecipientNotAllowed, m.Chat)
 	}
 	if m.FilePath != "" {
 		if _, err := os.Stat(filepath.Join(s.FilesDir, filepath.FromSlash(m.FilePath))); err != nil {

@@ -154,7 +154,7 @@ func TestListMessages(t *testing.T) {
 		{name: "no phone", url: "?phone=abc", headers: admin(), status: 422, want: []string{`"code":"INVALID_PHONE"`}, check: refused},
 		{name: "limit", url: "?limit=1001", headers: admin(), status: 422, want: []string{`"code":"LIMIT_INVALID"`}, check: refused},
 		{name: "nobody", status: 401, want: []string{`"code":"UNAUTHORIZED"`}, check: refused},
-		{name: "key in the address", url: "?key=" + goodKey, status: 401, check: refused},
+		{name: "key in the address", url: "?key=" + goodKey, status: 400, want: []string{`"code":"KEY_IN_URL"`}, check: refused},
 	} {
 		if tt.setup == nil {
 			tt.setup = someMessages

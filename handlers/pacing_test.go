@@ -58,7 +58,7 @@ func TestPacing(t *testing.T) {
 		{name: "nothing", body: `{}`, setup: set, status: 400, check: same},
 		{name: "name taken", body: `{"name":"us"}`, setup: func(w *world) { w.instances.err = problem.New(problem.InstanceExists, "") }, status: 409},
 		{name: "none", url: "/v1/instances/inst_9", body: `{"pacing":{}}`, status: 404},
-		{name: "with a key", headers: byKey(), body: `{"pacing":{}}`, setup: set, status: 401, check: same},
+		{name: "with a key", headers: byKey(), body: `{"pacing":{}}`, setup: set, status: 403, check: same},
 	}
 	for name, body := range map[string]string{
 		"negative": `{"gap_ms":-1}`, "two hours": `{"gap_ms":7200000}`, "jitter": `{"jitter_ms":3600001}`, "per day": `{"per_day":-5}`, "first": `{"first_contacts_per_day":1000001}`,

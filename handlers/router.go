@@ -10,84 +10,95 @@ import (
 	"kurir/problem"
 )
 
-// router is the table of contents of the product. Audited calls name their action.
+// router is the table of contents of the product: who may call what, and by which name the audit log knows it. The key
+// comes in a header where a route is guarded, and may come in the body elsewhere.
 func (s *server) router() http.Handler {
+	r := s.routes()
+	r.NoMethod(s.handle(anyone, "", fail(problem.MethodNotAllowed)))
+	r.NoRoute(s.otherPath)
+	return tidy(r)
+}
+
+func (s *server) routes() *gin.Engine {
 	gin.SetMode(gin.ReleaseMode)
 	r := gin.New()
 	r.HandleMethodNotAllowed = true
 	_ = r.SetTrustedProxies(nil) // the address of a caller is the address that connected
-	r.Use(s.trace)
+	r.Use(s.trace, s.plainOnly, s.noKeyInURL)
 
-	r.GET("/healthz", s.handle("", s.healthz))
-	r.GET("/readyz", s.handle("", s.readyz))
+	r.GET("/healthz", s.handle(anyone, "", s.healthz))
+	r.GET("/readyz", s.handle(anyone, "", s.readyz))
 
 	// For programs: one instance, opened by its key. The words are WAChatPro's.
 	wa := r.Group("/wa")
-	wa.POST("/send", s.handle("wa.send", s.send))
-	wa.POST("/sendfile", s.handle("wa.sendfile", s.sendFile))
-	wa.POST("/sendfileurl", s.handle("wa.sendfileurl", s.sendFileURL))
-	wa.POST("/cancel", s.handle("wa.cancel", s.waCancel))
-	wa.POST("/status", s.handle("", s.messageStatus))
-	wa.POST("/chats", s.handle("wa.chats", s.chats))
-	wa.POST("/messages", s.handle("wa.messages", s.messages))
-	wa.POST("/contacts", s.handle("wa.contacts", s.contacts))
+	wa.POST("/send", s.handle(toSend, "wa.send", s.send))
+	wa.POST("/sendfile", s.handle(toSend, "wa.sendfile", s.sendFile))
+	wa.POST("/sendfileurl", s.handle(toSend, "wa.sendfileurl", s.sendFileURL))
+	wa.POST("/cancel", s.handle(toSend, "wa.cancel", s.waCancel))
+	wa.POST("/status", s.handle(toFollow, "", s.messageStatus))
+	wa.POST("/chats", s.handle(toRead, "wa.chats", s.chats))
+	wa.POST("/messages", s.handle(toRead, "wa.messages", s.messages))
+	wa.POST("/contacts", s.handle(toRead, "wa.contacts", s.contacts))
 
-	// For the operator: everything, opened by the admin token.
-	v1 := r.Group("/v1", s.requireAdmin)
-	v1.POST("/instances", s.handle("instance.create", s.createInstance))
-	v1.GET("/instances", s.handle("", s.listInstances))
-	v1.GET("/instances/:id", s.handle("", s.getInstance))
-	v1.PATCH("/instances/:id", s.handle("instance.update", s.updateInstance))
-	v1.DELETE("/instances/:id", s.handle("instance.delete", s.deleteInstance))
-	v1.POST("/instances/:id/start", s.handle("instance.start", s.control(s.Instances.Start)))
-	v1.POST("/instances/:id/stop", s.handle("instance.stop", s.control(s.Instances.Stop)))
-	v1.POST("/instances/:id/restart", s.handle("instance.restart", s.control(s.Instances.Restart)))
-	v1.POST("/instances/:id/logout", s.handle("instance.logout", s.control(s.Instances.Logout)))
-	v1.GET("/instances/:id/qr", s.handle("", s.qr))
-	v1.POST("/instances/:id/pairing-code", s.handle("instance.pairing_code", s.pairingCode))
-	v1.GET("/audit", s.handle("", s.audit))
-	v1.GET("/stats", s.handle("", s.stats))
+	// From here on the admin token opens everything, and a key what is its instance's.
+	v1 := r.Group("/v1")
+	v1.POST("/messages", s.handle(toSend, "message.send", s.sendMessage))
+	v1.GET("/messages", s.handle(toRead, "", s.listMessages))
+	v1.GET("/messages/:id", s.handle(toFollow, "", s.getMessage))
+	v1.POST("/messages/:id/cancel", s.handle(toSend, "message.cancel", s.cancelMessage))
+	v1.POST("/messages/:id/resend", s.handle(toSend, "message.resend", s.resendMessage))
 
-	// The files of messages: for the operator, for who has the instance's key and, to read, for who has a signed link.
-	v1.GET("/instances/:id/media", s.handle("", s.getMedia))
-	v1.PUT("/instances/:id/media", s.handle("instance.media", s.putMedia))
-	r.GET("/v1/media/:id", s.mediaFile)
-	r.HEAD("/v1/media/:id", s.mediaFile)
-	r.POST("/v1/messages/:id/media", s.handle("message.media", s.askMedia))
+	// The files of messages; a signed link is enough to read one.
+	v1.POST("/messages/:id/media", s.handle(toRead, "message.media", s.askMedia))
+	v1.GET("/media/:id", s.bare(toRead, s.mediaFile))
+	v1.HEAD("/media/:id", s.bare(toRead, s.mediaFile))
 
 	// What happens on the phones: to read, to listen to, to have sent.
-	v1.GET("/events", s.handle("", s.listEvents))
-	v1.GET("/events/schema", s.handle("", eventSchema))
-	v1.GET("/events/stream", s.eventStream)
-	v1.POST("/webhooks", s.handle("webhook.create", s.createWebhook))
-	v1.GET("/webhooks", s.handle("", s.listWebhooks))
-	v1.GET("/webhooks/:id", s.handle("", s.getWebhook))
-	v1.PATCH("/webhooks/:id", s.handle("webhook.update", s.updateWebhook))
-	v1.DELETE("/webhooks/:id", s.handle("webhook.delete", s.deleteWebhook))
-	v1.POST("/webhooks/:id/test", s.handle("webhook.test", s.testWebhook))
-	v1.POST("/webhooks/:id/rotate", s.handle("webhook.rotate", s.rotateWebhook))
-	v1.POST("/webhooks/:id/replay", s.handle("webhook.replay", s.replayEvents))
-	v1.GET("/webhooks/:id/deliveries", s.handle("", s.listDeliveries))
-	v1.POST("/webhooks/:id/deliveries/:delivery/retry", s.handle("webhook.retry", s.retryDelivery))
+	v1.GET("/events", s.guarded(toRead, "", s.listEvents))
+	v1.GET("/events/schema", s.guarded(toRead, "", eventSchema))
+	v1.GET("/events/stream", s.bare(toRead, s.eventStream))
+	v1.POST("/webhooks", s.guarded(toManage, "webhook.create", s.createWebhook))
+	v1.GET("/webhooks", s.guarded(toManage, "", s.listWebhooks))
+	v1.GET("/webhooks/:id", s.guarded(toManage, "", s.getWebhook))
+	v1.PATCH("/webhooks/:id", s.guarded(toManage, "webhook.update", s.updateWebhook))
+	v1.DELETE("/webhooks/:id", s.guarded(toManage, "webhook.delete", s.deleteWebhook))
+	v1.POST("/webhooks/:id/test", s.guarded(toManage, "webhook.test", s.testWebhook))
+	v1.POST("/webhooks/:id/rotate", s.guarded(toManage, "webhook.rotate", s.rotateWebhook))
+	v1.POST("/webhooks/:id/replay", s.guarded(toManage, "webhook.replay", s.replayEvents))
+	v1.GET("/webhooks/:id/deliveries", s.guarded(toManage, "", s.listDeliveries))
+	v1.POST("/webhooks/:id/deliveries/:delivery/retry", s.guarded(toManage, "webhook.retry", s.retryDelivery))
 
-	// For both: with a key, what is its instance's.
-	msg := r.Group("/v1/messages")
-	msg.POST("", s.handle("message.send", s.sendMessage))
-	msg.GET("", s.handle("", s.listMessages))
-	msg.GET("/:id", s.handle("", s.getMessage))
-	msg.POST("/:id/cancel", s.handle("message.cancel", s.cancelMessage))
-	msg.POST("/:id/resend", s.handle("message.resend", s.resendMessage))
+	// An instance, and who may use it.
+	v1.GET("/instances/:id", s.guarded(toManage, "", s.getInstance))
+	v1.PATCH("/instances/:id", s.guarded(toManage, "instance.update", s.updateInstance))
+	v1.POST("/instances/:id/start", s.guarded(toManage, "instance.start", s.control(s.Instances.Start)))
+	v1.POST("/instances/:id/stop", s.guarded(toManage, "instance.stop", s.control(s.Instances.Stop)))
+	v1.POST("/instances/:id/restart", s.guarded(toManage, "instance.restart", s.control(s.Instances.Restart)))
+	v1.POST("/instances/:id/logout", s.guarded(toManage, "instance.logout", s.control(s.Instances.Logout)))
+	v1.GET("/instances/:id/qr", s.guarded(toManage, "", s.qr))
+	v1.POST("/instances/:id/pairing-code", s.guarded(toManage, "instance.pairing_code", s.pairingCode))
+	v1.GET("/instances/:id/media", s.guarded(toManage, "", s.getMedia))
+	v1.PUT("/instances/:id/media", s.guarded(toManage, "instance.media", s.putMedia))
+	v1.POST("/instances/:id/keys", s.guarded(toManage, "key.create", s.createKey))
+	v1.GET("/instances/:id/keys", s.guarded(toManage, "", s.listKeys))
+	v1.PATCH("/keys/:id", s.guarded(toManage, "key.update", s.updateKey))
+	v1.DELETE("/keys/:id", s.guarded(toManage, "key.delete", s.deleteKey))
+	v1.POST("/keys/:id/rotate", s.guarded(toManage, "key.rotate", s.rotateKey))
 
-	r.NoMethod(s.handle("", fail(problem.MethodNotAllowed)))
-	r.NoRoute(s.otherPath)
-	return tidy(r)
+	// For the operator alone: everything, across instances.
+	v1.POST("/instances", s.guarded(operator, "instance.create", s.createInstance))
+	v1.GET("/instances", s.guarded(operator, "", s.listInstances))
+	v1.DELETE("/instances/:id", s.guarded(operator, "instance.delete", s.deleteInstance))
+	v1.GET("/audit", s.guarded(operator, "", s.audit))
+	v1.GET("/stats", s.guarded(operator, "", s.stats))
+	return r
 }
 
 // tidy takes /wa/send/ and //wa/send, which is what a base URL with a slash at its end makes, for /wa/send. A
 // redirect would lose the body.
 func tidy(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if p := path.Clean(r.URL.Path); p != r.URL.Path && (strings.HasPrefix(p, "/wa/") || strings.HasPrefix(p, "/v1/")) {
+		if p := path.Clean(r.URL.Path); p != r.URL.Path && isAPI(p) {
 			r = r.Clone(r.Context())
 			r.URL.Path, r.URL.RawPath = p, ""
 		}
@@ -95,11 +106,21 @@ func tidy(next http.Handler) http.Handler {
 	})
 }
 
+// plainOnly refuses compressed bodies: what 1 KB becomes when it is unpacked is for its sender to decide.
+func (s *server) plainOnly(g *gin.Context) {
+	for _, encoding := range g.Request.Header.Values("Content-Encoding") {
+		if encoding = strings.TrimSpace(encoding); encoding != "" && !strings.EqualFold(encoding, "identity") {
+			s.handle(anyone, "", fail(problem.EncodingUnsupported))(g)
+			g.Abort()
+			return
+		}
+	}
+}
+
 // otherPath gives everything that is not the API's to the console.
 func (s *server) otherPath(g *gin.Context) {
-	p := g.Request.URL.Path
-	if s.Console == nil || strings.HasPrefix(p, "/wa/") || strings.HasPrefix(p, "/v1/") {
-		s.handle("", fail(problem.NotFound))(g)
+	if s.Console == nil || isAPI(g.Request.URL.Path) {
+		s.handle(anyone, "", fail(problem.NotFound))(g)
 		return
 	}
 	g.Status(http.StatusOK) // Gin has set 404 for a path it does not know

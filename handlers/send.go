@@ -99,6 +99,9 @@ func (s *server) addressed(t tenant, form *intake.Form) (p parcel, err error) {
 		return p, problem.New(problem.InvalidPhone, "messages go to numbers and groups")
 	}
 	p.InstanceID, p.Chat, p.Phone = t.instance.ID, target.WID, target.Phone
+	if !t.key.AllowsRecipient(p.Chat) {
+		return p, problem.New(problem.RecipientNotAllowed, p.Chat)
+	}
 	if p.Priority, err = priority(form); err != nil {
 		return p, err
 	}

@@ -7,9 +7,8 @@ import (
 	"strings"
 	"time"
 
-	"github.com/gin-gonic/gin"
-
 	"kurir/events"
+	"kurir/handlers/intake"
 	"kurir/models"
 )
 
@@ -24,16 +23,21 @@ const (
 //
 // The stream is read from the log, not from a buffer: a slow reader costs nothing but its connection. When it takes
 // nothing for streamPatience it is cut off, and what it missed is waiting for it.
-func (s *server) eventStream(g *gin.Context) {
-	c := s.newCall(g, "")
-	after := g.GetHeader("Last-Event-ID")
+func (s *server) eventStream(c *call) {
+	after := c.GetHeader("Last-Event-ID")
 	if after == "" {
-		after = g.Query("after")
+		after = c.Query("after")
 	}
 	if after == "" {
 		after = latest
 	}
-	r, err := s.reading(c, strings.TrimSpace(after))
+	var (
+		r   reading
+		err error
+	)
+	if _, c.admin, err = s.caller(c, &intake.Form{}); err == nil {
+		r, err = s.reading(c, strings.TrimSpace(after))
+	}
 	if err == nil {
 		// Once before the answer begins, so that a place that is no longer kept is an answer of its own.
 		_, _, err = s.next(c.ctx(), r, 1)
@@ -42,15 +46,15 @@ func (s *server) eventStream(g *gin.Context) {
 		s.respond(c, reply{}, err)
 		return
 	}
-	h := g.Writer.Header()
+	h := c.Writer.Header()
 	h.Set("Content-Type", "text/event-stream; charset=utf-8")
 	h.Set("Cache-Control", "no-store")
 	h.Set("X-Accel-Buffering", "no") // nginx would hold events back
-	g.Status(http.StatusOK)
+	c.Status(http.StatusOK)
 	s.stream(c, r)
 }
 
-// stream writes events until the reader goes, or is cut off.
+// stream writes events until the reader goes, is cut off, or may not read them any more.
 func (s *server) stream(c *call, r reading) {
 	out := http.NewResponseController(c.Writer)
 	write := func(text string) error {
@@ -75,6 +79,10 @@ func (s *server) stream(c *call, r reading) {
 			if c.ctx().Err() == nil {
 				s.Log.Error("event stream", "request", c.request, "instance", r.instance, "err", err)
 			}
+			return
+		}
+		if err := s.still(c); err != nil {
+			s.Log.Info("event stream: its key has ended", "request", c.request, "instance", r.instance, "err", err)
 			return
 		}
 		if len(list) > 0 {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"regexp"
 	"runtime/debug"
 	"strings"
 	"time"
@@ -18,10 +19,17 @@ import (
 // The names under which a request's facts travel in Gin's context.
 const (
 	requestKey  = "kurir.request"
-	actorKey    = "kurir.actor"
 	codeKey     = "kurir.code"
 	instanceKey = "kurir.instance"
 )
+
+// secretPattern finds kurir's own secrets where somebody put them by mistake.
+var secretPattern = regexp.MustCompile(`(kurir_(?:live|test|admin)_)[0-9A-Za-z]+`)
+
+// pathOf is the path as it may be written down.
+func pathOf(g *gin.Context) string {
+	return secretPattern.ReplaceAllString(g.Request.URL.Path, "$1…")
+}
 
 // trace gives every request an id, turns a panic into INTERNAL, and writes a line in the log.
 func (s *server) trace(g *gin.Context) {
@@ -43,9 +51,9 @@ func (s *server) recovered(g *gin.Context, id string, v any) {
 	if err, ok := v.(error); ok && errors.Is(err, http.ErrAbortHandler) {
 		panic(v) // the way to end a connection
 	}
-	s.Log.Error("panic", "request", id, "path", g.Request.URL.Path, "err", fmt.Sprint(v), "stack", string(debug.Stack()))
+	s.Log.Error("panic", "request", id, "path", pathOf(g), "err", fmt.Sprint(v), "stack", string(debug.Stack()))
 	if !g.Writer.Written() {
-		c := s.newCall(g, "")
+		c := s.newCall(g, anyone, "")
 		s.respond(c, reply{}, problem.New(problem.Internal, ""))
 	}
 	g.Abort()
@@ -60,7 +68,7 @@ func (s *server) logRequest(g *gin.Context, id string, started time.Time) {
 		return
 	}
 	s.Log.LogAttrs(g.Request.Context(), level, "request", slog.String("request", id), slog.String("method", g.Request.Method),
-		slog.String("path", g.Request.URL.Path), slog.Int("status", g.Writer.Status()), slog.String("code", g.GetString(codeKey)),
+		slog.String("path", pathOf(g)), slog.Int("status", g.Writer.Status()), slog.String("code", g.GetString(codeKey)),
 		slog.String("instance", g.GetString(instanceKey)), slog.Duration("took", time.Since(started)))
 }
 

@@ -154,6 +154,12 @@ func (s *server) createWebhook(c *call) (reply, error) {
 	if err := c.json(&body); err != nil {
 		return reply{}, err
 	}
+	if body.Instance == "" {
+		body.Instance = c.tenant.instance.ID // of a key; the operator's is for all
+	}
+	if err := owns(c.tenant, c.admin, body.Instance); err != nil {
+		return reply{}, err
+	}
 	c.line.InstanceID = body.Instance
 	if body.URL == nil {
 		body.URL = new(string)
@@ -186,7 +192,12 @@ func (s *server) listWebhooks(c *call) (reply, error) {
 	}
 	var instance *string
 	if v, ok := c.GetQuery("instance"); ok {
+		if err := owns(c.tenant, c.admin, v); err != nil {
+			return reply{}, err
+		}
 		instance = &v
+	} else if !c.admin {
+		instance = &c.tenant.instance.ID
 	}
 	list, err := s.Webhooks.Webhooks(c.ctx(), instance, c.Query("after"), n)
 	if err != nil {
@@ -201,7 +212,7 @@ func (s *server) listWebhooks(c *call) (reply, error) {
 
 // getWebhook is GET /v1/webhooks/{id}.
 func (s *server) getWebhook(c *call) (reply, error) {
-	w, err := s.Webhooks.Webhook(c.ctx(), c.webhookID())
+	w, err := s.webhook(c)
 	if err != nil {
 		return reply{}, err
 	}
@@ -215,7 +226,7 @@ func (s *server) updateWebhook(c *call) (reply, error) {
 	if err := c.json(&body); err != nil {
 		return reply{}, err
 	}
-	w, err := s.Webhooks.Webhook(c.ctx(), c.webhookID())
+	w, err := s.webhook(c)
 	if err != nil {
 		return reply{}, err
 	}
@@ -236,11 +247,14 @@ func (s *server) updateWebhook(c *call) (reply, error) {
 
 // deleteWebhook is DELETE /v1/webhooks/{id}.
 func (s *server) deleteWebhook(c *call) (reply, error) {
-	id := c.webhookID()
-	if err := s.Webhooks.DeleteWebhook(c.ctx(), id); err != nil {
+	w, err := s.webhook(c)
+	if err != nil {
 		return reply{}, err
 	}
-	return reply{code: codeOK, id: id}, nil
+	if err := s.Webhooks.DeleteWebhook(c.ctx(), w.ID); err != nil {
+		return reply{}, err
+	}
+	return reply{code: codeOK, id: w.ID}, nil
 }
 
 // rotateWebhook is POST /v1/webhooks/{id}/rotate {"overlap_hours"}: a new secret, and the old one beside it for a time.
@@ -260,11 +274,13 @@ func (s *server) rotateWebhook(c *call) (reply, error) {
 		}
 		overlap = time.Duration(*body.Overlap * float64(time.Hour))
 	}
-	w, err := s.Webhooks.RotateSecret(c.ctx(), c.webhookID(), time.Now().Add(overlap))
+	w, err := s.webhook(c)
 	if err != nil {
 		return reply{}, err
 	}
-	c.line.InstanceID = w.InstanceID
+	if w, err = s.Webhooks.RotateSecret(c.ctx(), w.ID, time.Now().Add(overlap)); err != nil {
+		return reply{}, err
+	}
 	v := viewWebhook(w)
 	v.Secret = w.Secret
 	return reply{code: codeSecret, id: w.ID, data: v}, nil
@@ -273,17 +289,30 @@ func (s *server) rotateWebhook(c *call) (reply, error) {
 // testWebhook is POST /v1/webhooks/{id}/test: one call now, and what came of it. That it failed is data, not a failure
 // of this call.
 func (s *server) testWebhook(c *call) (reply, error) {
-	got, err := s.Deliverer.Test(c.ctx(), c.webhookID())
+	w, err := s.webhook(c)
 	if err != nil {
 		return reply{}, err
 	}
-	return reply{code: codeOK, id: c.Param("id"), data: got}, nil
+	got, err := s.Deliverer.Test(c.ctx(), w.ID)
+	if err != nil {
+		return reply{}, err
+	}
+	return reply{code: codeOK, id: w.ID, data: got}, nil
 }
 
-// webhookID returns the id in the path and notes it for the audit log.
-func (c *call) webhookID() string {
-	c.line.Target = c.Param("id")
-	return c.line.Target
+// webhook returns the webhook in the path and notes it for the audit log. Of a key's caller it is his instance's; those
+// of all instances are the operator's.
+func (s *server) webhook(c *call) (models.Webhook, error) {
+	id := c.Param("id")
+	c.line.Target = id
+	w, err := s.Webhooks.Webhook(c.ctx(), id)
+	if err == nil && owns(c.tenant, c.admin, w.InstanceID) != nil {
+		return models.Webhook{}, problem.New(problem.NotFound, "webhook "+id)
+	}
+	if err == nil && c.admin {
+		c.line.InstanceID = w.InstanceID
+	}
+	return w, err
 }
 
 // pageLimit reads ?limit=.

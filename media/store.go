@@ -11,6 +11,8 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+
+	"golang.org/x/sys/unix"
 )
 
 // ErrFull says that the folder has as many bytes as it may have.
@@ -43,7 +45,7 @@ func OpenStore(dir string, maxBytes int64, needed map[string]bool) (*Store, erro
 		if err != nil {
 			return err
 		}
-		if !needed[d.Name()] || path != s.path(d.Name()) {
+		if !needed[d.Name()] || path != s.path(d.Name()) || !info.Mode().IsRegular() {
 			return os.Remove(path) //nolint:gosec // nobody else writes below our folder
 		}
 		s.bytes += info.Size()
@@ -99,7 +101,7 @@ func (s *Store) Take(ctx context.Context, path string, written func(sum string, 
 
 // flush reads a file through, for its hash, and has the disk take it.
 func flush(ctx context.Context, path string) (sum string, size int64, err error) {
-	f, err := os.Open(path) //nolint:gosec // Chromium's own name for it, below our folder
+	f, err := openReal(path) // Chromium's own name for it, below our folder
 	if err != nil {
 		return "", 0, err
 	}
@@ -127,7 +129,7 @@ func (r reader) Read(b []byte) (int, error) {
 // place moves a flushed file to its place; added is false when the same bytes are there already.
 func (s *Store) place(path, sum string, size int64) (added bool, err error) {
 	to := s.path(sum)
-	if info, err := os.Stat(to); err == nil && info.Size() == size {
+	if info, err := os.Lstat(to); err == nil && info.Mode().IsRegular() && info.Size() == size {
 		return false, nil
 	}
 	if s.bytes+size > s.max {
@@ -136,6 +138,9 @@ func (s *Store) place(path, sum string, size int64) (added bool, err error) {
 	dir := filepath.Dir(to)
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return false, err
+	}
+	if info, err := os.Lstat(dir); err != nil || !info.IsDir() {
+		return false, errors.Join(err, fmt.Errorf("%s is a link, not a folder", dir))
 	}
 	if err := os.Chmod(path, 0o600); err != nil { // Chromium's files can be read by others
 		return false, err
@@ -161,7 +166,19 @@ func (s *Store) Open(sum string) (*os.File, error) {
 	if !isHash(sum) {
 		return nil, fs.ErrNotExist
 	}
-	return os.Open(s.path(sum))
+	return openReal(s.path(sum))
+}
+
+// openReal opens a file itself, never what a link in its place leads to, nor a pipe or a device.
+func openReal(path string) (*os.File, error) {
+	f, err := os.OpenFile(path, os.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0) //nolint:gosec // the caller's name
+	if err != nil {
+		return nil, err
+	}
+	if info, err := f.Stat(); err != nil || !info.Mode().IsRegular() {
+		return nil, errors.Join(err, f.Close(), fmt.Errorf("%s is no file", path))
+	}
+	return f, nil
 }
 
 // Remove removes a file unless needed says that it is.
@@ -174,7 +191,7 @@ func (s *Store) Remove(sum string, needed func() (bool, error)) error {
 	if yes, err := needed(); err != nil || yes {
 		return err
 	}
-	info, err := os.Stat(s.path(sum))
+	info, err := os.Lstat(s.path(sum))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}

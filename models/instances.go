@@ -44,13 +44,13 @@ func (db *DB) CreateInstanceWithKey(ctx context.Context, in *Instance, key NewKe
 		return APIKey{}, "", err
 	}
 	var what string
-	err = db.Write(ctx, func(tx *gorm.DB) error {
+	err = db.writeKeys(ctx, func(tx *gorm.DB) error {
 		what = fmt.Sprintf("name %q", in.Name)
 		if err := tx.Create(&row).Error; err != nil {
 			return err
 		}
 		what = "the key is used by another instance"
-		return tx.Create(&k).Error
+		return k.insert(tx)
 	})
 	if errors.Is(err, gorm.ErrDuplicatedKey) {
 		return APIKey{}, "", problem.Wrap(problem.InstanceExists, what, err)
@@ -119,7 +119,7 @@ func (db *DB) SetPacing(ctx context.Context, id string, p Pacing) error {
 // DeleteInstance removes an instance with its keys and messages; the audit log stays. NOT_FOUND when there is none.
 // Detach it from the outbox before, and remove its files after (see UnneededFiles).
 func (db *DB) DeleteInstance(ctx context.Context, id string) error {
-	err := db.Write(ctx, func(tx *gorm.DB) error {
+	err := db.writeKeys(ctx, func(tx *gorm.DB) error {
 		res := tx.Where("id = ?", id).Delete(&Instance{})
 		if res.Error == nil && res.RowsAffected == 0 {
 			return problem.New(problem.NotFound, "instance "+id)

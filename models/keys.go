@@ -3,7 +3,9 @@ package models
 import (
 	"context"
 	"crypto/rand"
+	"crypto/sha256"
 	"crypto/subtle"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"math/big"
@@ -21,6 +23,9 @@ const (
 	minKeyLength = 16
 	maxKeyLength = 256
 	usedEvery    = time.Minute // LastUsedAt is not newer than this
+
+	// MaxKeys is how many keys an instance may have, those that have ended included.
+	MaxKeys = 100
 )
 
 // NewKey says which key to make.
@@ -29,6 +34,7 @@ type NewKey struct {
 	Name       string
 	Sandbox    bool   // kurir_test_ instead of kurir_live_
 	Plain      string // a key the caller already uses elsewhere, at least 16 characters; empty: a new one is made
+	Rights            // without scopes: the default ones
 }
 
 // make returns the row and the plain key, which is nowhere else.
@@ -42,9 +48,12 @@ func (n NewKey) make() (APIKey, string, error) {
 	case strings.ContainsFunc(plain, func(r rune) bool { return r <= ' ' || r > '~' }):
 		return APIKey{}, "", problem.New(problem.BadRequest, "`key` may hold printable ASCII without spaces only")
 	}
+	if len(n.Scopes) == 0 {
+		n.Scopes = DefaultScopes()
+	}
 	return APIKey{
 		ID: NewKeyID(), InstanceID: n.InstanceID, Name: n.Name,
-		Hash: HashSecret(plain), Hint: hint(plain), CreatedAt: now(),
+		Hash: HashSecret(plain), Hint: hint(plain), Rights: n.Rights, CreatedAt: now(),
 	}, plain, nil
 }
 
@@ -69,14 +78,35 @@ func hint(plain string) string {
 	return prefix + "…" + plain[len(plain)-4:]
 }
 
+// insert stores a key unless its secret opens another one.
+func (k *APIKey) insert(tx *gorm.DB) error {
+	var same int64
+	if err := tx.Model(&APIKey{}).Where("old_hash = ?", k.Hash).Count(&same).Error; err != nil {
+		return err
+	}
+	if same > 0 {
+		return gorm.ErrDuplicatedKey
+	}
+	return tx.Create(k).Error
+}
+
 // CreateKey stores a new API key and returns the row and the plain key; nothing can show the plain key again. A key
-// that is in use is INSTANCE_EXISTS, an instance that does not exist NOT_FOUND.
+// that is in use is INSTANCE_EXISTS, an instance that does not exist NOT_FOUND, one with MaxKeys TOO_MANY_KEYS.
 func (db *DB) CreateKey(ctx context.Context, n NewKey) (APIKey, string, error) {
 	row, plain, err := n.make()
 	if err != nil {
 		return APIKey{}, "", err
 	}
-	err = db.Write(ctx, func(tx *gorm.DB) error { return tx.Create(&row).Error })
+	err = db.writeKeys(ctx, func(tx *gorm.DB) error {
+		var there int64
+		if err := tx.Model(&APIKey{}).Where("instance_id = ?", n.InstanceID).Count(&there).Error; err != nil {
+			return err
+		}
+		if there >= MaxKeys {
+			return problem.New(problem.TooManyKeys, fmt.Sprintf("%d", MaxKeys))
+		}
+		return row.insert(tx)
+	})
 	switch {
 	case errors.Is(err, gorm.ErrDuplicatedKey):
 		return APIKey{}, "", problem.Wrap(problem.InstanceExists, "the key is in use", err)
@@ -88,25 +118,58 @@ func (db *DB) CreateKey(ctx context.Context, n NewKey) (APIKey, string, error) {
 	return row, plain, nil
 }
 
-// KeyByPlain returns the key that plain opens; UNAUTHORIZED when there is none. That the key was used is noted later
-// and at most once a minute, so that it costs the caller nothing.
+// writeKeys is Write for what changes keys: whoever remembers keys learns of it before the change is reported done.
+func (db *DB) writeKeys(ctx context.Context, fn func(tx *gorm.DB) error) error {
+	defer db.keyEpoch.Add(1)
+	return db.Write(ctx, fn)
+}
+
+// KeyEpoch is another number after every change to keys and after the end of an instance: what was read of keys before
+// may be out of date then.
+func (db *DB) KeyEpoch() uint64 { return db.keyEpoch.Load() }
+
+// KeyHashes returns the SHA-256 of every secret that opens, or lately opened, a key: what is not among them is wrong.
+func (db *DB) KeyHashes(ctx context.Context) (map[[sha256.Size]byte]struct{}, error) {
+	var rows []string
+	err := db.reader(ctx).Raw("SELECT hash FROM api_keys UNION ALL SELECT old_hash FROM api_keys WHERE old_hash <> ''").Scan(&rows).Error
+	if err != nil {
+		return nil, notFound(err, "keys")
+	}
+	all := make(map[[sha256.Size]byte]struct{}, len(rows))
+	for _, text := range rows {
+		var h [sha256.Size]byte
+		if n, err := hex.Decode(h[:], []byte(text)); err == nil && n == len(h) {
+			all[h] = struct{}{}
+		}
+	}
+	return all, nil
+}
+
+// KeyByPlain returns the key that plain opens; UNAUTHORIZED when there is none. A secret that was replaced and whose
+// overlap is over is KEY_EXPIRED. That the key was used is noted later and at most once a minute, so that it costs the
+// caller nothing.
 func (db *DB) KeyByPlain(ctx context.Context, plain string) (APIKey, error) {
 	if plain == "" {
 		return APIKey{}, problem.New(problem.Unauthorized, "")
 	}
 	hash := HashSecret(plain)
 	var rows []APIKey
-	err := db.reader(ctx).Raw("SELECT * FROM api_keys WHERE hash = ?", hash).Scan(&rows).Error
+	err := db.reader(ctx).Where("hash = ? OR (old_hash = ? AND old_hash <> '')", hash, hash).Find(&rows).Error
 	if err != nil {
 		return APIKey{}, notFound(err, "key")
 	}
-	// The index has compared hashes already, and a hash tells nothing about another key; the comparison in constant
-	// time is for the day this lookup becomes something else.
-	if len(rows) != 1 || subtle.ConstantTimeCompare([]byte(rows[0].Hash), []byte(hash)) != 1 {
+	if len(rows) != 1 {
 		return APIKey{}, problem.New(problem.Unauthorized, "")
 	}
-	db.noteUse(rows[0].ID)
-	return rows[0], nil
+	// The index has compared hashes already, and a hash tells nothing about another key; the comparison in constant
+	// time is for the day this lookup becomes something else.
+	k := rows[0]
+	k.Old = subtle.ConstantTimeCompare([]byte(k.OldHash), []byte(hash)) == 1
+	if !k.Old && subtle.ConstantTimeCompare([]byte(k.Hash), []byte(hash)) != 1 {
+		return APIKey{}, problem.New(problem.Unauthorized, "")
+	}
+	db.noteUse(k.ID)
+	return k, nil
 }
 
 func (db *DB) noteUse(id string) {
@@ -136,9 +199,64 @@ func (db *DB) Keys(ctx context.Context, instanceID string) ([]APIKey, error) {
 	return rows, notFound(q.Find(&rows).Error, "keys")
 }
 
+// Key returns a key by its id; NOT_FOUND when there is none.
+func (db *DB) Key(ctx context.Context, id string) (APIKey, error) {
+	var row APIKey
+	err := db.reader(ctx).Where("id = ?", id).Take(&row).Error
+	return row, notFound(err, "key "+id)
+}
+
+// ChangeKey lets change set the name and the rights of a key, as it is at that moment, and stores them. Its error changes
+// nothing. It runs on the writer's goroutine: see Write.
+func (db *DB) ChangeKey(ctx context.Context, id string, change func(*APIKey) error) (APIKey, error) {
+	var row APIKey
+	err := db.writeKeys(ctx, func(tx *gorm.DB) error {
+		if err := notFound(tx.Where("id = ?", id).Take(&row).Error, "key "+id); err != nil {
+			return err
+		}
+		if err := change(&row); err != nil {
+			return err
+		}
+		return tx.Model(&row).Select("name", "scopes", "ips", "recipients", "rate_per_minute", "expires_at").Updates(&row).Error
+	})
+	if err != nil {
+		return APIKey{}, fmt.Errorf("change key: %w", err)
+	}
+	return row, nil
+}
+
+// RotateKey gives a key a new secret, which it returns and nothing can show again. The old secret opens the key too until
+// overlap is over; one from an earlier rotation ends at once. may, which is asked before, can refuse.
+func (db *DB) RotateKey(ctx context.Context, id string, overlap time.Duration, may func(APIKey) error) (row APIKey, plain string, err error) {
+	err = db.writeKeys(ctx, func(tx *gorm.DB) error {
+		if err := notFound(tx.Where("id = ?", id).Take(&row).Error, "key "+id); err != nil {
+			return err
+		}
+		if err := may(row); err != nil {
+			return err
+		}
+		var in Instance
+		if err := tx.Select("sandbox").Where("id = ?", row.InstanceID).Take(&in).Error; err != nil {
+			return err
+		}
+		old := row.Hash
+		plain = newPlainKey(in.Sandbox)
+		row.Hash, row.Hint, row.OldHash, row.OldUntil = HashSecret(plain), hint(plain), "", nil
+		if overlap > 0 {
+			until := now().Add(overlap)
+			row.OldHash, row.OldUntil = old, &until
+		}
+		return tx.Model(&row).Select("hash", "hint", "old_hash", "old_until").Updates(&row).Error
+	})
+	if err != nil {
+		return APIKey{}, "", fmt.Errorf("rotate key: %w", err)
+	}
+	return row, plain, nil
+}
+
 // DeleteKey revokes a key at once; NOT_FOUND when there is none.
 func (db *DB) DeleteKey(ctx context.Context, id string) error {
-	err := db.Write(ctx, func(tx *gorm.DB) error {
+	err := db.writeKeys(ctx, func(tx *gorm.DB) error {
 		res := tx.Where("id = ?", id).Delete(&APIKey{})
 		if res.Error == nil && res.RowsAffected == 0 {
 			return problem.New(problem.NotFound, "key "+id)

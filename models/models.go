@@ -8,7 +8,11 @@
 // wait at the same moment into one transaction and so shares one fsync among them. Reads go to a pool beside it.
 package models
 
-import "time"
+import (
+	"time"
+
+	"kurir/problem"
+)
 
 // Instance is one linked (or linkable) WhatsApp account.
 type Instance struct {
@@ -35,15 +39,31 @@ type Instance struct {
 	UpdatedAt time.Time
 }
 
-// APIKey opens /wa/* and the reads of one instance. Only its SHA-256 is stored.
+// APIKey opens its instance to a program, as far as its rights go. Of its secrets only the SHA-256 is stored.
 type APIKey struct {
 	ID         string `gorm:"primaryKey"` // key_ + ULID
 	InstanceID string
 	Name       string
 	Hash       string // SHA-256 of the key, hex; unique
 	Hint       string // prefix and last four characters, to recognise a key by
+	Rights     `gorm:"embedded"`
+	OldHash    string     // of the secret before the last rotation, which opens the key too until OldUntil; empty: none
+	OldUntil   *time.Time // nil: there is no old secret
 	CreatedAt  time.Time
 	LastUsedAt *time.Time
+
+	Old bool `gorm:"-"` // KeyByPlain: it was opened by the old secret
+}
+
+// Open is KEY_EXPIRED when the key, or the secret that it was looked up by, has ended.
+func (k APIKey) Open(now time.Time) error {
+	switch {
+	case k.Old && (k.OldUntil == nil || !now.Before(*k.OldUntil)):
+		return problem.New(problem.KeyExpired, "it was replaced by a rotation")
+	case k.Expired(now):
+		return problem.New(problem.KeyExpired, "it ended "+k.ExpiresAt.UTC().Format(time.RFC3339))
+	}
+	return nil
 }
 
 // MessageState is where a message of the outbox is.

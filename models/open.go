@@ -12,6 +12,7 @@ import (
 	"runtime"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"gorm.io/gorm"
@@ -51,6 +52,8 @@ type DB struct {
 
 	usedMu sync.Mutex
 	used   map[string]time.Time // key id → when its use was last noted
+
+	keyEpoch atomic.Uint64
 }
 
 // Open opens the database, creating the file when there is none. It does not migrate: see Migrate.

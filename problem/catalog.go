@@ -14,6 +14,15 @@ const (
 	NotFound            Code = "NOT_FOUND"
 	MethodNotAllowed    Code = "METHOD_NOT_ALLOWED"
 	Unauthorized        Code = "UNAUTHORIZED"
+	KeyExpired          Code = "KEY_EXPIRED"
+	KeyInURL            Code = "KEY_IN_URL"
+	KeyInvalid          Code = "KEY_INVALID"
+	ScopeMissing        Code = "SCOPE_MISSING"
+	IPNotAllowed        Code = "IP_NOT_ALLOWED"
+	RecipientNotAllowed Code = "RECIPIENT_NOT_ALLOWED"
+	TooManyKeys         Code = "TOO_MANY_KEYS"
+	TooManyGuesses      Code = "TOO_MANY_GUESSES"
+	RateLimited         Code = "RATE_LIMITED"
 	InvalidPhone        Code = "INVALID_PHONE"
 	PhoneRequired       Code = "PHONE_REQUIRED"
 	BodyRequired        Code = "BODY_REQUIRED"
@@ -22,6 +31,7 @@ const (
 	BadBase64           Code = "BAD_BASE64"
 	FileTooLarge        Code = "FILE_TOO_LARGE"
 	BodyTooLarge        Code = "BODY_TOO_LARGE"
+	EncodingUnsupported Code = "ENCODING_UNSUPPORTED"
 	URLRequired         Code = "URL_REQUIRED"
 	URLBlocked          Code = "URL_BLOCKED"
 	URLUnreachable      Code = "URL_UNREACHABLE"
@@ -74,6 +84,15 @@ var Catalog = map[Code]Entry{
 	NotFound:            {404, false, "There is nothing here by that name.", "Yang diminta tidak ada."},
 	MethodNotAllowed:    {405, false, "This address takes another method, for /wa/* it is POST.", "Alamat ini memakai method lain, untuk /wa/* gunakan POST."},
 	Unauthorized:        {401, false, "The key is missing or wrong. Send the instance's key as `key`, X-Api-Key or Bearer.", "Key tidak ada atau salah. Kirim key instance sebagai `key`, X-Api-Key, atau Bearer."},
+	KeyExpired:          {401, false, "This key has ended. Make a new one, or give this one a later end.", "Key ini sudah berakhir. Buat key baru, atau perpanjang masa berlakunya."},
+	KeyInURL:            {400, false, "A key does not belong into the address: addresses end up in logs. Send it as `key` in the body, X-Api-Key or Bearer, and replace this one: others may have seen it.", "Key tidak boleh ada di alamat (URL): alamat tersimpan di log. Kirim sebagai `key` di body, X-Api-Key, atau Bearer, dan ganti key ini: mungkin sudah terlihat orang lain."},
+	KeyInvalid:          {422, false, "These settings of a key are not possible.", "Pengaturan key ini tidak dapat dipakai."},
+	ScopeMissing:        {403, false, "This key may not do that. Use one that has the scope, or give it to this one.", "Key ini tidak punya izin untuk itu. Gunakan key yang punya scope-nya, atau tambahkan pada key ini."},
+	IPNotAllowed:        {403, false, "This key does not work from this address. Its list of addresses says from where it does.", "Key ini tidak berlaku dari alamat ini. Periksa daftar alamat IP pada key."},
+	RecipientNotAllowed: {403, false, "This key may not send to this recipient. Its list of recipients says to whom it may.", "Key ini tidak boleh mengirim ke penerima ini. Periksa daftar penerima pada key."},
+	TooManyKeys:         {409, false, "This instance has as many keys as it may have. Delete one first.", "Jumlah key instance ini sudah mencapai batas. Hapus salah satu dulu."},
+	TooManyGuesses:      {429, false, "Too many wrong keys came from your address. Wait as long as Retry-After says, and check the key.", "Terlalu banyak key yang salah dari alamat Anda. Tunggu selama Retry-After, dan periksa key-nya."},
+	RateLimited:         {429, true, "This key is used more often than it may be. Nothing was done; try again after Retry-After seconds.", "Key ini dipakai melebihi batasnya. Tidak ada yang dilakukan; coba lagi setelah Retry-After detik."},
 	InvalidPhone:        {422, false, "This is not a phone number that WhatsApp can reach. Use the international form, for example 6281234567890.", "Nomor ini bukan nomor telepon yang benar. Gunakan format internasional, misalnya 6281234567890."},
 	PhoneRequired:       {422, false, "`phone` is missing: the number to send to.", "`phone` belum diisi: nomor tujuan."},
 	BodyRequired:        {422, false, "`body` is missing or empty.", "`body` belum diisi."},
@@ -82,6 +101,7 @@ var Catalog = map[Code]Entry{
 	BadBase64:           {422, false, "`body` is not valid base64.", "`body` bukan base64 yang benar."},
 	FileTooLarge:        {413, false, "The file is larger than this gateway allows. Nothing was sent.", "File melebihi batas gateway ini. Tidak ada yang dikirim."},
 	BodyTooLarge:        {413, false, "The request is larger than this endpoint allows.", "Permintaan melebihi batas endpoint ini."},
+	EncodingUnsupported: {415, false, "The request is compressed. Send it as it is, without Content-Encoding.", "Permintaan dikompresi. Kirim apa adanya, tanpa Content-Encoding."},
 	URLRequired:         {422, false, "`url` is missing: the http or https address of the file.", "`url` belum diisi: alamat http atau https dari file."},
 	URLBlocked:          {422, false, "This address is not allowed: only public http and https addresses are fetched.", "Alamat ini tidak diizinkan: hanya alamat http dan https publik."},
 	URLUnreachable:      {422, false, "The file could not be fetched from its address.", "File tidak dapat diambil dari alamatnya."},

@@ -14,6 +14,8 @@ import (
 	"strings"
 	"time"
 
+	"kurir/gate"
+	"kurir/guess"
 	"kurir/models"
 	"kurir/problem"
 )
@@ -84,7 +86,7 @@ type signInPage struct {
 
 func (c *Console) login(w http.ResponseWriter, r *http.Request) {
 	addr, text := clientAddr(r), c.text(r)
-	wait, ok := c.guesses.take(addr, time.Now())
+	wait, ok := c.guesses.Take(guess.Address(addr), time.Now())
 	if !ok {
 		seconds := int(math.Ceil(wait.Seconds()))
 		w.Header().Set("Retry-After", strconv.Itoa(seconds))
@@ -96,7 +98,7 @@ func (c *Console) login(w http.ResponseWriter, r *http.Request) {
 		c.signIn(w, r, http.StatusUnauthorized, text.T("signin.wrong"))
 		return
 	}
-	c.guesses.forgive(addr)
+	c.guesses.Forgive(guess.Address(addr))
 	secret := make([]byte, 32)
 	_, _ = rand.Read(secret) // never fails: it ends the process instead
 	value, now := base64.RawURLEncoding.EncodeToString(secret), time.Now()
@@ -132,15 +134,11 @@ func setCookie(w http.ResponseWriter, r *http.Request, name, value string, life 
 	}
 	http.SetCookie(w, &http.Cookie{ //nolint:gosec // Secure whenever the browser came by TLS; kurir may run without
 		Name: name, Value: value, MaxAge: age, Path: "/",
-		HttpOnly: true, SameSite: http.SameSiteLaxMode, Secure: overTLS(r),
+		HttpOnly: true, SameSite: http.SameSiteLaxMode, Secure: gate.Secure(r),
 	})
 }
 
-// overTLS says whether the browser's connection is encrypted. A forged header only makes the cookie stricter.
-func overTLS(r *http.Request) bool {
-	return r.TLS != nil || strings.EqualFold(r.Header.Get("X-Forwarded-Proto"), "https")
-}
-
+// clientAddr is the address of who calls: the gate has put it there, whatever proxies are between.
 func clientAddr(r *http.Request) string {
 	host, _, err := net.SplitHostPort(r.RemoteAddr)
 	if err != nil {

@@ -8,6 +8,9 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"kurir/gate"
+	"kurir/guess"
 )
 
 func cookieOf(t *testing.T, a answer, name string) *http.Cookie {
@@ -55,10 +58,14 @@ func TestSignInAndOut(t *testing.T) {
 
 func TestCookieIsSecureBehindTLS(t *testing.T) {
 	t.Parallel()
-	d := newDesk(t)
-	a := d.post("/login", url.Values{"token": {goodToken}}, "X-Forwarded-Proto", "https")
-	if c := cookieOf(t, a, sessionCookie); !c.Secure {
-		t.Errorf("cookie = %+v", c)
+	for trusted, d := range map[bool]*desk{true: newDesk(t), false: newDesk(t)} {
+		if trusted {
+			d.gate.Proxies = gate.Proxies{netip.MustParsePrefix("127.0.0.0/8")}
+		}
+		a := d.post("/login", url.Values{"token": {goodToken}}, "X-Forwarded-Proto", "https")
+		if c := cookieOf(t, a, sessionCookie); c.Secure != trusted {
+			t.Errorf("proxy trusted: %v, cookie = %+v", trusted, c)
+		}
 	}
 }
 
@@ -79,51 +86,14 @@ func TestSessionEnds(t *testing.T) {
 func TestGuessingIsSlowedDown(t *testing.T) {
 	t.Parallel()
 	d := newDesk(t)
-	for range guessBurst {
+	for range guess.Burst {
 		if a := d.post("/login", url.Values{"token": {"guess"}}); a.StatusCode != http.StatusUnauthorized {
 			t.Fatalf("a wrong token: %d", a.StatusCode)
 		}
 	}
 	a := d.post("/login", url.Values{"token": {goodToken}})
 	if a.StatusCode != http.StatusTooManyRequests || a.Header.Get("Retry-After") == "" || !strings.Contains(a.text, "Wait ") {
-		t.Errorf("after %d wrong tokens: %d, Retry-After %q", guessBurst, a.StatusCode, a.Header.Get("Retry-After"))
-	}
-}
-
-func TestGuesses(t *testing.T) {
-	t.Parallel()
-	g, now := newGuesses(), time.Unix(1e9, 0)
-	spend := func(addr string) {
-		for range guessBurst {
-			if _, ok := g.take(addr, now); !ok {
-				t.Fatalf("%s: refused too early", addr)
-			}
-		}
-	}
-	spend("192.0.2.1")
-	if wait, ok := g.take("192.0.2.1", now); ok || wait != guessPeriod {
-		t.Errorf("after the burst: %v, wait %s", ok, wait)
-	}
-	if _, ok := g.take("::ffff:192.0.2.1", now); ok {
-		t.Error("the mapped form of the address has tries of its own")
-	}
-	if _, ok := g.take("192.0.2.2", now); !ok {
-		t.Error("another address is slowed too")
-	}
-	if _, ok := g.take("192.0.2.1", now.Add(guessPeriod)); !ok {
-		t.Error("no try came back with time")
-	}
-	g.forgive("192.0.2.1")
-	spend("192.0.2.1")
-	spend("2001:db8::1")
-	if _, ok := g.take("2001:db8::2", now); ok {
-		t.Error("a neighbour in the /64 has tries of its own")
-	}
-	for i := range 2 * guessPeople {
-		g.take(netip.AddrFrom4([4]byte{10, byte(i >> 16), byte(i >> 8), byte(i)}).String(), now)
-	}
-	if len(g.by) > guessPeople {
-		t.Errorf("%d addresses are remembered", len(g.by))
+		t.Errorf("after %d wrong tokens: %d, Retry-After %q", guess.Burst, a.StatusCode, a.Header.Get("Retry-After"))
 	}
 }
 
@@ -189,5 +159,35 @@ func TestAssets(t *testing.T) {
 	}
 	if a := d.get("/console/assets/nothing.js"); a.StatusCode != http.StatusNotFound {
 		t.Errorf("an unknown asset: %d", a.StatusCode)
+	}
+}
+
+// TestGuessesAreCountedByTheCaller: who guesses cannot give himself new addresses, and behind a proxy that is trusted one
+// who guesses does not slow others down.
+func TestGuessesAreCountedByTheCaller(t *testing.T) {
+	t.Parallel()
+	guess := func(d *desk, from string) int {
+		return d.post("/login", url.Values{"token": {"wrong"}}, "X-Forwarded-For", from).StatusCode
+	}
+	forged := newDesk(t)
+	for i := range 2 * guess.Burst {
+		got := guess(forged, fmt.Sprintf("198.51.100.%d", i))
+		if want := http.StatusTooManyRequests; i > guess.Burst && got != want {
+			t.Fatalf("guess %d with a forged address: %d", i, got)
+		}
+	}
+	behind := newDesk(t)
+	behind.gate.Proxies = gate.Proxies{netip.MustParsePrefix("127.0.0.0/8")}
+	for range 2 * guess.Burst {
+		guess(behind, "198.51.100.1")
+	}
+	if got := guess(behind, "198.51.100.1"); got != http.StatusTooManyRequests {
+		t.Errorf("the one who guesses: %d", got)
+	}
+	if got := guess(behind, "203.0.113.9"); got != http.StatusUnauthorized {
+		t.Errorf("another behind the same proxy: %d", got)
+	}
+	for _, s := range behind.sessions.all() {
+		t.Errorf("signed in: %v", s)
 	}
 }

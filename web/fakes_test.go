@@ -17,6 +17,7 @@ import (
 	"go.uber.org/goleak"
 
 	"kurir/browser"
+	"kurir/gate"
 	"kurir/models"
 	"kurir/problem"
 )
@@ -216,6 +217,7 @@ type desk struct {
 	phones    *fakePhones
 	sessions  *fakeSessions
 	console   *Console
+	gate      *gate.Handler
 	server    *httptest.Server
 	client    *http.Client
 }
@@ -231,7 +233,8 @@ func newDesk(t *testing.T, views ...View) *desk {
 		Phones:    d.phones,
 		Log:       slog.New(slog.NewTextHandler(io.Discard, nil)),
 	})
-	d.server = httptest.NewServer(d.console)
+	d.gate = &gate.Handler{Next: d.console, Limits: gate.Limits{}.WithDefaults()}
+	d.server = httptest.NewServer(d.gate)
 	jar, err := cookiejar.New(nil)
 	if err != nil {
 		t.Fatal(err)

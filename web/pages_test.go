@@ -57,8 +57,13 @@ func TestEveryAnswerCarriesTheSecurityHeaders(t *testing.T) {
 		if got := a.Header.Get("Cache-Control"); got != "no-store" {
 			t.Errorf("%s: Cache-Control = %q", path, got)
 		}
-		if a.Header.Get("X-Content-Type-Options") != "nosniff" {
-			t.Errorf("%s: no nosniff", path)
+		for name, want := range map[string]string{
+			"X-Content-Type-Options": "nosniff", "X-Frame-Options": "DENY", "Referrer-Policy": "same-origin",
+			"Cross-Origin-Opener-Policy": "same-origin", "Cross-Origin-Resource-Policy": "same-origin",
+		} {
+			if got := a.Header.Get(name); got != want {
+				t.Errorf("%s: %s = %q, want %q", path, name, got, want)
+			}
 		}
 		for _, inline := range []string{" style=", "<style", " onclick=", "<script>", "javascript:"} {
 			if strings.Contains(a.text, inline) && !strings.Contains(hostile, inline) {

@@ -14,6 +14,7 @@ import (
 	"github.com/skip2/go-qrcode"
 
 	"kurir/browser"
+	"kurir/gate"
 )
 
 // page is what every page has.
@@ -229,7 +230,7 @@ var hostPattern = regexp.MustCompile(`^[A-Za-z0-9.\-]+(:[0-9]+)?$|^\[[0-9A-Fa-f:
 // curl is a command that sends a first message.
 func curl(r *http.Request, key, body string) string {
 	scheme, host := "http", r.Host
-	if overTLS(r) {
+	if gate.Secure(r) {
 		scheme = "https"
 	}
 	if !hostPattern.MatchString(host) {

@@ -11,11 +11,13 @@ import (
 	"html/template"
 	"log/slog"
 	"net/http"
+	"net/netip"
 	"strings"
 	"sync"
 	"time"
 
 	"kurir/browser"
+	"kurir/guess"
 	"kurir/models"
 )
 
@@ -90,7 +92,7 @@ type Console struct {
 	templates *template.Template
 	texts     catalogue
 	assets    assets
-	guesses   *guesses
+	guesses   *guess.Tries[netip.Prefix]
 	ping      time.Duration // how often a quiet event stream shows that it is alive
 
 	closing   chan struct{}
@@ -101,7 +103,7 @@ type Console struct {
 // /console/….
 func New(deps Deps) *Console {
 	c := &Console{
-		deps: deps, templates: parseTemplates(), texts: loadCatalogue(), assets: loadAssets(), guesses: newGuesses(),
+		deps: deps, templates: parseTemplates(), texts: loadCatalogue(), assets: loadAssets(), guesses: guess.New[netip.Prefix](),
 		ping: 15 * time.Second, closing: make(chan struct{}),
 	}
 	c.handler = c.routes()

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
+	"net"
 	"net/netip"
 	"net/url"
 	"sync"
@@ -22,6 +23,8 @@ type Config struct {
 	Log *slog.Logger // slog.Default
 	// Allow are address ranges that receivers may have although they are private.
 	Allow []netip.Prefix
+	// Resolver looks up the names of receivers; nil: the machine's.
+	Resolver *net.Resolver
 	// MediaLink makes of kurir's path of a file an address that opens it without a key; nil: the path stays.
 	MediaLink func(mediaID string) string
 	// Timeout is for all of one call; 10 s.
@@ -79,8 +82,8 @@ type Dispatcher struct {
 // New returns a Dispatcher that does nothing before Start.
 func New(db *models.DB, cfg Config) *Dispatcher {
 	d := &Dispatcher{db: db, cfg: cfg.withDefaults(), workers: map[string]*worker{}, closing: make(chan struct{})}
-	d.public = newCaller(cfg.Allow)
-	d.local = newCaller(append(append([]netip.Prefix{}, cfg.Allow...), loopback...))
+	d.public = newCaller(cfg.Allow, cfg.Resolver)
+	d.local = newCaller(append(append([]netip.Prefix{}, cfg.Allow...), loopback...), cfg.Resolver)
 	d.ctx, d.cancel = context.WithCancel(context.Background())
 	return d
 }

@@ -37,9 +37,9 @@ type caller struct {
 	client http.Client
 }
 
-func newCaller(allow []netip.Prefix) *caller {
+func newCaller(allow []netip.Prefix, names *net.Resolver) *caller {
 	c := &caller{guard: fetch.Guard{Allow: allow}}
-	dialer := &net.Dialer{Timeout: 5 * time.Second, Control: c.guard.Control}
+	dialer := &net.Dialer{Timeout: 5 * time.Second, Control: c.guard.Control, Resolver: names}
 	c.client = http.Client{
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		Transport: &http.Transport{

@@ -62,7 +62,7 @@ func openHouse(ctx context.Context, o options, dir string, f *findings) (*house,
 	_ = l.Close()
 	h.api = newAPI("http://"+addr, control)
 	h.env = []string{"KURIR_ADDR=" + addr, "KURIR_DATA=" + h.data(), "KURIR_ADMIN_TOKEN=" + adminToken,
-		"KURIR_SANDBOX_CONTROL=" + control, "KURIR_LOG_LEVEL=info", "KURIR_ACK_TIMEOUT=8s"}
+		"KURIR_SANDBOX_CONTROL=" + control, "KURIR_LOG_LEVEL=info", "KURIR_ACK_TIMEOUT=8s", "KURIR_RATE_PER_MINUTE=0"}
 	if err := h.start(ctx); err != nil {
 		return h, err
 	}

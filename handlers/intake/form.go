@@ -9,10 +9,15 @@ import (
 	"mime/multipart"
 	"strconv"
 	"strings"
+
+	"kurir/problem"
 )
 
-// maxName is the longest name of a form field that is looked at.
-const maxName = 256
+const (
+	maxName  = 256      // bytes of a form field's name
+	maxParts = 1000     // parts of a multipart body, without those of a list
+	maxHead  = 16 << 10 // bytes of a part's header, and what is read ahead with it
+)
 
 // urlencoded reads application/x-www-form-urlencoded.
 func (p *parser) urlencoded(br *bufio.Reader) error {
@@ -252,28 +257,44 @@ func (p *parser) multipart(br *bufio.Reader, boundary string) error {
 		}
 		boundary = string(line[2:])
 	}
-	mr := multipart.NewReader(br, boundary)
-	for {
+	head := &limited{r: br, code: problem.BadRequest}
+	mr := multipart.NewReader(head, boundary)
+	for range maxParts + int(fieldCount)*p.maxItems {
+		// The reader of multipart takes 10 MB of header for each part.
+		head.left = maxHead
 		part, err := mr.NextPart()
-		if err == io.EOF { //nolint:errorlint // a wrapped io.EOF is an early end, the bare one is the end
-			return nil
-		}
-		if err != nil {
-			return multipartError(err)
-		}
-		// Part.FileName would cut path parts off; they are to be refused.
-		_, params, _ := mime.ParseMediaType(part.Header.Get("Content-Disposition"))
-		name, isFile := params["filename"]
+		tooLong := head.left < 0
+		head.left = 1 << 62
 		switch {
-		case isFile && p.file != nil:
-			err = p.takeFile(name, part)
-		case !isFile:
-			err = p.formField(part.FormName(), part, func() {})
+		case err == io.EOF: //nolint:errorlint // a wrapped io.EOF is an early end, the bare one is the end
+			return nil
+		case tooLong || err == nil && len(part.FormName()) > maxName:
+			return syntaxError("the header of a part is too long")
+		case err == nil:
+			err = p.part(part)
 		}
 		if err != nil {
 			return multipartError(err)
 		}
 	}
+	return syntaxError("the form has too many parts")
+}
+
+// part reads one part to its end.
+func (p *parser) part(part *multipart.Part) (err error) {
+	// Part.FileName would cut path parts off; they are to be refused.
+	_, params, _ := mime.ParseMediaType(part.Header.Get("Content-Disposition"))
+	name, isFile := params["filename"]
+	switch {
+	case isFile && p.file != nil:
+		err = p.takeFile(name, part)
+	case !isFile:
+		err = p.formField(part.FormName(), part, func() {})
+	}
+	if err != nil {
+		return err
+	}
+	return drain(part) // what is none of ours; the next header is counted from its beginning
 }
 
 // multipartError: the reader of multipart has no error types for what is wrong with the body.

@@ -14,6 +14,28 @@ const maxDepth = 32
 // maxNumber bounds the characters of a number.
 const maxNumber = 400
 
+// TooDeep says whether JSON is nested deeper than maxDepth, before anybody takes it apart. Of what is no JSON it says
+// anything.
+func TooDeep(text []byte) bool {
+	depth, quoted := 0, false
+	for i := 0; i < len(text); i++ {
+		switch c := text[i]; {
+		case quoted && c == '\\':
+			i++
+		case c == '"':
+			quoted = !quoted
+		case quoted:
+		case c == '{' || c == '[':
+			if depth++; depth > maxDepth {
+				return true
+			}
+		case c == '}' || c == ']':
+			depth--
+		}
+	}
+	return false
+}
+
 // scanner reads JSON from a stream. It takes what encoding/json takes (within maxDepth and maxNumber).
 type scanner struct{ br *bufio.Reader }
 

@@ -1,0 +1,109 @@
+package gate
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"sync"
+	"time"
+
+	"golang.org/x/crypto/acme"
+	"golang.org/x/crypto/acme/autocert"
+)
+
+// base is the configuration that both kinds of certificate share. One protocol, HTTP/1.1: its limits are those that are
+// set and tested here.
+func base() *tls.Config {
+	return &tls.Config{MinVersion: tls.VersionTLS12, NextProtos: []string{"http/1.1"}}
+}
+
+// Files returns a configuration with the certificate in these files, which are read again when they change: who renews it
+// need not restart kurir. A broken pair on the disk is told to the log, and the one before stays.
+func Files(certFile, keyFile string, log *slog.Logger) (*tls.Config, error) {
+	p := &pair{certFile: certFile, keyFile: keyFile, log: log}
+	if err := p.load(); err != nil {
+		return nil, err
+	}
+	c := base()
+	c.GetCertificate = p.get
+	return c, nil
+}
+
+// pair is a certificate and its key on disk.
+type pair struct {
+	certFile, keyFile string
+	log               *slog.Logger
+
+	mu    sync.Mutex
+	stamp [2]stamp // of the files when they were last read
+	cert  *tls.Certificate
+}
+
+// stamp is what shows that a file was written.
+type stamp struct {
+	size int64
+	time time.Time
+}
+
+func stampOf(file string) stamp {
+	info, err := os.Stat(file)
+	if err != nil {
+		return stamp{}
+	}
+	return stamp{info.Size(), info.ModTime()}
+}
+
+// load reads the files when they have changed.
+func (p *pair) load() error {
+	now := [2]stamp{stampOf(p.certFile), stampOf(p.keyFile)}
+	if p.cert != nil && now == p.stamp {
+		return nil
+	}
+	p.stamp = now // a broken pair is told once
+	cert, err := tls.LoadX509KeyPair(p.certFile, p.keyFile)
+	if err != nil {
+		return fmt.Errorf("TLS certificate: %w", err)
+	}
+	p.cert = &cert
+	return nil
+}
+
+func (p *pair) get(*tls.ClientHelloInfo) (*tls.Certificate, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if err := p.load(); err != nil {
+		p.log.Error("the TLS certificate was changed and cannot be used; the one before stays", "err", err)
+	}
+	return p.cert, nil
+}
+
+// Domain returns a configuration that gets certificates for these names from Let's Encrypt and renews them. folder keeps
+// them and the account's key. The names must lead to kurir's port as 443.
+func Domain(folder string, names ...string) (*tls.Config, error) {
+	if len(names) == 0 {
+		return nil, errors.New("no domain")
+	}
+	if err := os.MkdirAll(folder, 0o700); err != nil {
+		return nil, fmt.Errorf("folder of certificates: %w", err)
+	}
+	m := &autocert.Manager{Prompt: autocert.AcceptTOS, Cache: autocert.DirCache(folder), HostPolicy: only(names)}
+	c := base()
+	c.GetCertificate = m.GetCertificate
+	c.NextProtos = append(c.NextProtos, acme.ALPNProto)
+	return c, nil
+}
+
+// only refuses other names before anybody is asked for a certificate: scanners try them all day, and the limits of Let's
+// Encrypt are the owner's.
+func only(names []string) autocert.HostPolicy {
+	list := autocert.HostWhitelist(names...)
+	return func(ctx context.Context, host string) error {
+		if err := list(ctx, host); err != nil {
+			return errors.New("TLS: not a name of this kurir")
+		}
+		return nil
+	}
+}

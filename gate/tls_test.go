@@ -1,0 +1,166 @@
+package gate
+
+import (
+	"bytes"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/pem"
+	"log/slog"
+	"math/big"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+// certificate makes a certificate for a name and returns it and its key as PEM.
+func certificate(t *testing.T, name string, serial int64) (cert, key []byte) {
+	t.Helper()
+	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	made := &x509.Certificate{
+		SerialNumber: big.NewInt(serial), Subject: pkix.Name{CommonName: name}, DNSNames: []string{name},
+		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(90 * 24 * time.Hour),
+	}
+	der, err := x509.CreateCertificate(rand.Reader, made, made, private.Public(), private)
+	if err != nil {
+		t.Fatal(err)
+	}
+	secret, err := x509.MarshalECPrivateKey(private)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), pem.EncodeToMemory(&pem.Block{Type: "EC PRIVATE KEY", Bytes: secret})
+}
+
+// shake does a handshake and returns the serial of the certificate that the server shows.
+func shake(t *testing.T, server *tls.Config, client *tls.Config) (serial int64, err error) {
+	t.Helper()
+	a, b := net.Pipe()
+	defer func() { _, _ = a.Close(), b.Close() }()
+	_ = a.SetDeadline(time.Now().Add(patience))
+	_ = b.SetDeadline(time.Now().Add(patience))
+	var wait sync.WaitGroup
+	wait.Go(func() { // ends with the pipe at the latest
+		if tls.Server(b, server).Handshake() != nil {
+			_ = b.Close()
+		}
+	})
+	client.InsecureSkipVerify = true
+	c := tls.Client(a, client)
+	if err = c.Handshake(); err == nil {
+		serial = c.ConnectionState().PeerCertificates[0].SerialNumber.Int64()
+	}
+	_ = a.Close()
+	wait.Wait()
+	return serial, err
+}
+
+func TestCertificateFilesAreReadAgain(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	certFile, keyFile := filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem")
+	second := time.Now().Truncate(time.Second)
+	write := func(cert, key []byte) {
+		t.Helper()
+		second = second.Add(time.Second) // files of the same size written within one tick of the disk's clock look the same
+		for file, b := range map[string][]byte{certFile: cert, keyFile: key} {
+			if err := os.WriteFile(file, b, 0o600); err != nil {
+				t.Fatal(err)
+			}
+			if err := os.Chtimes(file, second, second); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if _, err := Files(certFile, keyFile, slog.New(slog.DiscardHandler)); err == nil {
+		t.Fatal("files that are not there were taken")
+	}
+	write(certificate(t, "kurir.example.com", 1))
+	var log bytes.Buffer
+	c, err := Files(certFile, keyFile, slog.New(slog.NewTextHandler(&log, nil)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := func(serial int64, when string) {
+		t.Helper()
+		if got, err := shake(t, c, &tls.Config{}); err != nil || got != serial {
+			t.Errorf("%s: certificate %d, %v; want %d", when, got, err, serial)
+		}
+	}
+	want(1, "at first")
+	write(certificate(t, "kurir.example.com", 2))
+	want(2, "after a renewal")
+	_, otherKey := certificate(t, "kurir.example.com", 3)
+	cert, _ := certificate(t, "kurir.example.com", 4)
+	write(cert, otherKey)
+	want(2, "with a pair that does not fit")
+	want(2, "and again")
+	if n := strings.Count(log.String(), "cannot be used"); n != 1 {
+		t.Errorf("a broken pair was told %d times", n)
+	}
+	write(certificate(t, "kurir.example.com", 5))
+	want(5, "after it was mended")
+}
+
+func TestOldTLSIsRefused(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	certFile, keyFile := filepath.Join(dir, "c"), filepath.Join(dir, "k")
+	cert, key := certificate(t, "kurir.example.com", 1)
+	_, _ = os.WriteFile(certFile, cert, 0o600), os.WriteFile(keyFile, key, 0o600)
+	c, err := Files(certFile, keyFile, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := shake(t, c, &tls.Config{MaxVersion: tls.VersionTLS11}); err == nil {
+		t.Error("TLS 1.1 was taken")
+	}
+	if _, err := shake(t, c, &tls.Config{MaxVersion: tls.VersionTLS12}); err != nil {
+		t.Errorf("TLS 1.2: %v", err)
+	}
+}
+
+// With a certificate in its folder (as after the first order) no network is needed: the name is served, others are not.
+func TestDomain(t *testing.T) {
+	t.Parallel()
+	dir := filepath.Join(t.TempDir(), "certificates")
+	c, err := Domain(dir, "kurir.example.com", "wa.example.com")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if info, err := os.Stat(dir); err != nil || info.Mode().Perm() != 0o700 {
+		t.Fatalf("folder of certificates: %v %v", info.Mode(), err)
+	}
+	cert, key := certificate(t, "kurir.example.com", 7)
+	if err := os.WriteFile(filepath.Join(dir, "kurir.example.com"), append(key, cert...), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := shake(t, c, &tls.Config{ServerName: "kurir.example.com"}); err != nil || got != 7 {
+		t.Errorf("its name: certificate %d, %v", got, err)
+	}
+	for _, name := range []string{"evil.example.com", "example.com", "kurir.example.com.evil.com", ""} {
+		_, err := c.GetCertificate(&tls.ClientHelloInfo{
+			ServerName: name, SignatureSchemes: []tls.SignatureScheme{tls.ECDSAWithP256AndSHA256}, SupportedCurves: []tls.CurveID{tls.CurveP256},
+			CipherSuites: []uint16{tls.TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256},
+		})
+		if err == nil || name != "" && !strings.Contains(err.Error(), "not a name of this kurir") {
+			t.Errorf("%q: %v", name, err)
+		}
+	}
+	if c.MinVersion != tls.VersionTLS12 || !strings.Contains(strings.Join(c.NextProtos, " "), "acme-tls/1") {
+		t.Errorf("%x %v", c.MinVersion, c.NextProtos)
+	}
+	if _, err := Domain(dir); err == nil {
+		t.Error("no name was taken for one")
+	}
+}

@@ -1,0 +1,20 @@
+#!/usr/bin/env bash
+# fuzz.sh TIME: each fuzz target for that long, one after the other. What it finds is written to the target's testdata/fuzz,
+# to be committed with the mend.
+set -euo pipefail
+time=${1:?how long for each, for example 20s}
+targets=(
+  handlers/intake:FuzzJSON
+  handlers/intake:FuzzBase64
+  phone:FuzzParse
+  handlers:FuzzFileName
+  browser:FuzzBridgeEvent
+  webhook:FuzzCheckURL
+)
+if [[ ${2:-} == all ]]; then
+  targets+=(handlers/intake:FuzzForm handlers:FuzzTiming browser:FuzzUnquote media:FuzzDisposition fetch:FuzzName)
+fi
+for t in "${targets[@]}"; do
+  echo "fuzz ${t#*:} $time"
+  go test "./${t%%:*}" -run '^$' -fuzz "^${t#*:}\$" -fuzztime "$time" | grep -E -v '^fuzz: elapsed' || { echo "${t#*:} has found something" >&2; exit 1; }
+done
