@@ -17,6 +17,7 @@ import (
 	"kurir/browser"
 	"kurir/events"
 	"kurir/gate"
+	"kurir/janitor"
 	"kurir/js"
 	"kurir/models"
 	"kurir/outbox"
@@ -34,7 +35,7 @@ type App struct {
 	sessions  *Sessions
 	hooks     *webhook.Dispatcher
 	media     *mediaRoom
-	janitor   *janitor
+	janitor   *janitor.Janitor
 	simulator *simulator
 	lock      *os.File // of the data folder
 	admin     *adminToken
@@ -88,7 +89,8 @@ func Open(ctx context.Context, cfg Config, log *slog.Logger) (_ *App, err error)
 	if err := a.hooks.Start(ctx); err != nil {
 		return nil, err
 	}
-	a.janitor = startJanitor(a.db, cfg.Retention, log, withMedia(a.media.store))
+	a.janitor = janitor.New(a.db, a.media.store, cfg.Retention, log)
+	a.janitor.Start()
 	a.sessions = newSessions(cfg, a.db, events.NewLog(a.db, cfg.Retention.Events), a.out, a.simulator, binary, scripts, log)
 	a.media.start(a.sessions, cfg.Waits.Media, log)
 	if err := a.sessions.startWanted(ctx); err != nil {
@@ -169,7 +171,7 @@ func (a *App) Close(ctx context.Context) error {
 		errs = append(errs, a.sessions.close(ctx))
 	}
 	if a.janitor != nil {
-		a.janitor.close()
+		a.janitor.Close()
 	}
 	if a.hooks != nil { // after the sessions: what they say last is delivered too, if there is time
 		errs = append(errs, a.hooks.Close(ctx))

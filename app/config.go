@@ -16,6 +16,7 @@ import (
 
 	"kurir/browser"
 	"kurir/gate"
+	"kurir/janitor"
 	"kurir/media"
 	"kurir/outbox"
 	"kurir/webhook"
@@ -74,7 +75,7 @@ type Config struct {
 	// CatchUpFirst is the same for a number that was just linked: how much of its past is told as events. 0: nothing.
 	CatchUpFirst time.Duration `env:"KURIR_CATCH_UP_FIRST" envDefault:"0s"`
 	// Retention is how long things are kept.
-	Retention Retention
+	Retention janitor.Retention
 	// RatePerMinute is how many requests a minute a key may make whose settings say nothing else; so many may also come at
 	// once. 0: no limit.
 	RatePerMinute int `env:"KURIR_RATE_PER_MINUTE" envDefault:"600"`
@@ -169,7 +170,7 @@ func (c *Config) validate() error {
 	if err := c.validateGate(); err != nil {
 		return err
 	}
-	if err := c.Retention.validate(); err != nil {
+	if err := c.Retention.Validate(); err != nil {
 		return err
 	}
 	if c.RatePerMinute < 0 || c.RatePerMinute > maxRatePerMinute {

@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"kurir/browser"
+	"kurir/janitor"
 	"kurir/sandbox"
 	"kurir/web"
 )
@@ -43,8 +44,6 @@ func (a *App) Deafen(instance string) (hear func()) {
 }
 
 // CleanNow lets the janitor make one pass.
-func (a *App) CleanNow(ctx context.Context, keep Retention) {
-	j := newJanitor(a.db, keep, a.log)
-	withMedia(a.media.store)(j)
-	j.clean(ctx)
+func (a *App) CleanNow(ctx context.Context, keep janitor.Retention) {
+	janitor.New(a.db, a.media.store, keep, a.log).Clean(ctx)
 }

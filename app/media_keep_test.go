@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"kurir/app"
+	"kurir/janitor"
 	"kurir/sandbox"
 )
 
@@ -38,7 +39,7 @@ func TestMediaIsKeptUntilItWasDelivered(t *testing.T) {
 	told := g.fileOf(in, g.sendFile(in.Number, sandbox.Message{Data: noise(1000), Filename: "a.pdf"}))
 	g.endOf(in, told.ID)
 	url, key := told.URL, "X-Api-Key: "+in.Key
-	keep := app.Retention{Media: time.Nanosecond}
+	keep := janitor.Retention{Media: time.Nanosecond}
 	for range 3 {
 		g.app.CleanNow(t.Context(), keep)
 	}
@@ -78,7 +79,7 @@ func TestMediaIsKeptUntilItWasDelivered(t *testing.T) {
 		t.Fatalf("%+v", a)
 	}
 	eventually(t, func() string {
-		g.app.CleanNow(t.Context(), app.Retention{})
+		g.app.CleanNow(t.Context(), janitor.Retention{})
 		if n := g.mediaFiles(); n != 0 {
 			return "files of a deleted instance are left"
 		}

@@ -309,9 +309,7 @@ func (db *DB) freeMedia(ctx context.Context, where string, n int, args ...any) (
 
 // eachMedia runs a statement for each id, with a time before it.
 func (db *DB) eachMedia(ctx context.Context, query string, at time.Time, ids []string) (done int64, held time.Duration, err error) {
-	err = db.write(ctx, func(s *session) error {
-		begun := time.Now()
-		defer func() { held = time.Since(begun) }()
+	held, err = db.chore(ctx, func(s *session) error {
 		done = 0
 		for _, id := range ids {
 			res, err := s.exec(query, at, id)

@@ -29,7 +29,8 @@ type Sweep struct {
 	limit  func(ctx context.Context) (int64, error) // sets stop; nil: no limit
 }
 
-// Step looks at up to n rows and deletes what of them may go. held is how long the writer was busy with it.
+// Step looks at up to n rows and deletes what of them may go. held is how long the writer was kept from others, until
+// it was free again.
 func (w *Sweep) Step(ctx context.Context, n int) (deleted int64, held time.Duration, more bool, err error) {
 	if !w.begun {
 		w.begun, w.stop = true, 1<<62
@@ -49,10 +50,8 @@ func (w *Sweep) Step(ctx context.Context, n int) (deleted int64, held time.Durat
 	if last <= w.at {
 		return 0, 0, false, nil
 	}
-	err = w.db.write(ctx, func(s *session) error {
-		begun := time.Now()
+	held, err = w.db.chore(ctx, func(s *session) error {
 		deleted, err = w.remove(s, w.at, last)
-		held = time.Since(begun)
 		return err
 	})
 	if err != nil {
@@ -215,13 +214,11 @@ func (db *DB) SweepGone(ctx context.Context, n int) (deleted int64, held time.Du
 
 // sweepOne runs one statement; more says that it deleted something.
 func (db *DB) sweepOne(ctx context.Context, query string, args ...any) (deleted int64, held time.Duration, more bool, err error) {
-	err = db.write(ctx, func(s *session) error {
-		begun := time.Now()
+	held, err = db.chore(ctx, func(s *session) error {
 		res, err := s.exec(query, args...)
 		if err == nil {
 			deleted, err = res.RowsAffected()
 		}
-		held = time.Since(begun)
 		return err
 	})
 	if err != nil {
@@ -237,9 +234,7 @@ const spareFree = 1024
 // a database that was made with incremental vacuum can; one of an older kurir keeps its size and fills the free pages
 // again, until somebody runs VACUUM on it while kurir is stopped.
 func (db *DB) Vacuum(ctx context.Context, n int) (held time.Duration, more bool, err error) {
-	err = db.write(ctx, func(s *session) error {
-		begun := time.Now()
-		defer func() { held = time.Since(begun) }()
+	held, err = db.chore(ctx, func(s *session) error {
 		var mode, free int
 		if err := s.queryRow("PRAGMA auto_vacuum").Scan(&mode); err != nil {
 			return err

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"runtime/debug"
 	"sync/atomic"
+	"time"
 
 	"gorm.io/gorm"
 
@@ -28,7 +29,8 @@ type request struct {
 	fn    func(*session) error
 	state atomic.Int32
 	err   error
-	done  chan error // 1 slot; nil when nobody waits
+	held  time.Duration // from the writer's taking it until the writer was free again
+	done  chan error    // 1 slot; nil when nobody waits
 }
 
 // writer is the goroutine that owns the writing connection.
@@ -36,18 +38,20 @@ type writer struct {
 	s       *session
 	log     *slog.Logger
 	queue   chan *request
+	chores  chan *request // one at a time, each in a transaction of its own
 	closing chan struct{} // closed: take no new requests
 	done    chan struct{} // closed: the goroutine ended
 
 	appended     broadcast // events
 	onDeliveries atomic.Pointer[func(webhookIDs []string)]
 	onMedia      atomic.Pointer[func(instanceID string)]
+	onHold       atomic.Pointer[func(held time.Duration, chore bool)]
 }
 
 func newWriter(s *session, log *slog.Logger) *writer {
 	return &writer{
 		s: s, log: log, queue: make(chan *request, 1024),
-		closing: make(chan struct{}), done: make(chan struct{}),
+		chores: make(chan *request), closing: make(chan struct{}), done: make(chan struct{}),
 	}
 }
 
@@ -64,18 +68,36 @@ func (db *DB) Write(ctx context.Context, fn func(tx *gorm.DB) error) error {
 }
 
 func (db *DB) write(ctx context.Context, fn func(*session) error) error {
+	return db.writer.do(ctx, db.writer.queue, &request{fn: fn, done: make(chan error, 1)})
+}
+
+// chore is write for work that nobody waits for: in a transaction of its own, so that held, which is how long the
+// writer was kept from others by it, COMMIT with its fsync and a checkpoint included, is all its own.
+func (db *DB) chore(ctx context.Context, fn func(*session) error) (held time.Duration, err error) {
 	r := &request{fn: fn, done: make(chan error, 1)}
+	err = db.writer.do(ctx, db.writer.chores, r)
+	if r.state.Load() != taken {
+		return 0, err
+	}
+	return r.held, err
+}
+
+// OnHold has fn told how long each transaction kept the writer, and whether it was a chore of the janitor. fn runs on
+// the writer's goroutine.
+func (db *DB) OnHold(fn func(held time.Duration, chore bool)) { db.writer.onHold.Store(&fn) }
+
+// do hands a request to the writer and waits for what comes of it.
+func (w *writer) do(ctx context.Context, queue chan<- *request, r *request) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	w := db.writer
 	select {
 	case <-w.closing:
 		return errClosed()
 	default:
 	}
 	select {
-	case w.queue <- r:
+	case queue <- r:
 	case <-ctx.Done():
 		return ctx.Err()
 	case <-w.closing:
@@ -121,11 +143,13 @@ func (w *writer) run() {
 		select {
 		case r := <-w.queue:
 			batch = w.collect(append(batch[:0], r))
-			w.serve(batch)
+			w.serve(batch, false)
 			clear(batch)
+		case r := <-w.chores:
+			w.serve(append(batch[:0], r), true)
 		case <-w.closing:
 			for batch = w.collect(batch[:0]); len(batch) > 0; batch = w.collect(batch[:0]) {
-				w.serve(batch)
+				w.serve(batch, false)
 			}
 			return
 		}
@@ -147,7 +171,7 @@ func (w *writer) collect(batch []*request) []*request {
 }
 
 // serve runs a batch in one transaction and answers everybody after the commit.
-func (w *writer) serve(batch []*request) {
+func (w *writer) serve(batch []*request, chore bool) {
 	live := batch[:0:len(batch)]
 	for _, r := range batch {
 		if r.state.CompareAndSwap(pending, taken) {
@@ -157,8 +181,14 @@ func (w *writer) serve(batch []*request) {
 	if len(live) == 0 {
 		return
 	}
+	begun := time.Now()
 	err := w.transact(live)
+	held := time.Since(begun)
+	if fn := w.onHold.Load(); fn != nil {
+		(*fn)(held, chore)
+	}
 	for _, r := range live {
+		r.held = held
 		if r.err == nil {
 			r.err = err
 		}

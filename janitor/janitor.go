@@ -1,4 +1,10 @@
-package app
+// Package janitor deletes what is older than it is to be kept.
+//
+// Invariant: rows go in batches, each a transaction of its own, and after one that kept the writer from others for long
+// the next is at once smaller. What is aimed at is far below Hold; a batch whose COMMIT brings a checkpoint of the WAL,
+// or meets a busy disk, can still pass it once. How large a batch may be is found out for each kind of row anew, because
+// a row of one table says nothing about another's.
+package janitor
 
 import (
 	"context"
@@ -25,7 +31,8 @@ type Retention struct {
 	Audit time.Duration `env:"KURIR_RETENTION_AUDIT" envDefault:"8760h"`
 }
 
-func (r Retention) validate() error {
+// Validate says what cannot be meant.
+func (r Retention) Validate() error {
 	for _, d := range []time.Duration{r.Events, r.Deliveries, r.Messages, r.Media, r.Audit} {
 		if d != 0 && d < time.Hour {
 			return errors.New("KURIR_RETENTION_*: must be 0 (for ever) or at least 1h; 720h are 30 days")
@@ -38,53 +45,49 @@ func (r Retention) validate() error {
 }
 
 const (
-	janitorEvery = 10 * time.Minute
-	janitorFirst = time.Minute // after the start, when everybody else is busy
-
-	batchMin, batchMax = 20, 2000
-	holdAim            = 5 * time.Millisecond // how long a batch may keep the writer, on average
+	every = 10 * time.Minute
+	first = time.Minute // after the start, when everybody else is busy
+	least = 5 * time.Millisecond
 )
 
-// janitor deletes what is older than it is to be kept: one goroutine, in batches whose size follows how long they keep
-// the writer, with a pause after each that is longer than the batch was.
-type janitor struct {
+// Hold is how long a batch may keep the writer, from its BEGIN until after its COMMIT.
+const Hold = 50 * time.Millisecond
+
+// Janitor is one goroutine that works in batches, with a pause after each that is longer than the batch was.
+type Janitor struct {
 	db    *models.DB
 	files *media.Store // nil: rows of files are left alone
 	keep  Retention
 	log   *slog.Logger
 	stop  context.CancelFunc
 	group sync.WaitGroup
-
-	batch int
-	held  time.Duration // the longest that the writer was kept
+	rest  func(context.Context, time.Duration) bool // false when kurir ends
 }
 
-func startJanitor(db *models.DB, keep Retention, log *slog.Logger, change ...func(*janitor)) *janitor {
+// New returns a Janitor that does nothing before Start. Without files the rows of files are left alone.
+func New(db *models.DB, files *media.Store, keep Retention, log *slog.Logger) *Janitor {
+	return &Janitor{db: db, files: files, keep: keep, log: log, rest: rest, stop: func() {}}
+}
+
+// Start lets it work now and then until Close.
+func (j *Janitor) Start() {
 	ctx, cancel := context.WithCancel(context.Background())
-	j := newJanitor(db, keep, log)
 	j.stop = cancel
-	for _, f := range change {
-		f(j)
-	}
 	j.group.Go(func() {
-		for pause := janitorFirst; j.rest(ctx, pause); pause = janitorEvery {
-			j.clean(ctx)
+		for pause := first; j.rest(ctx, pause); pause = every {
+			j.Clean(ctx)
 		}
 	})
-	return j
 }
 
-func newJanitor(db *models.DB, keep Retention, log *slog.Logger) *janitor {
-	return &janitor{db: db, keep: keep, log: log, batch: 100}
-}
-
-func (j *janitor) close() {
+// Close ends it and waits.
+func (j *Janitor) Close() {
 	j.stop()
 	j.group.Wait()
 }
 
-// clean makes one pass over everything.
-func (j *janitor) clean(ctx context.Context) {
+// Clean makes one pass over everything.
+func (j *Janitor) Clean(ctx context.Context) {
 	now := time.Now()
 	var sweeps []*models.Sweep
 	add := func(keep time.Duration, sweep func(time.Time) *models.Sweep) {
@@ -111,7 +114,7 @@ func (j *janitor) clean(ctx context.Context) {
 }
 
 // cleanMedia makes one pass over the files of messages.
-func (j *janitor) cleanMedia(ctx context.Context, now time.Time) {
+func (j *Janitor) cleanMedia(ctx context.Context, now time.Time) {
 	j.repeat(ctx, "media to keep for now", func(n int) (int64, time.Duration, bool, error) {
 		_, held, more, err := j.db.ReleaseMedia(ctx, n)
 		return 0, held, more, err
@@ -123,12 +126,9 @@ func (j *janitor) cleanMedia(ctx context.Context, now time.Time) {
 	j.repeat(ctx, "media", func(n int) (int64, time.Duration, bool, error) { return j.expireMedia(ctx, before, n) })
 }
 
-// withMedia has a janitor remove old files too.
-func withMedia(files *media.Store) func(*janitor) { return func(j *janitor) { j.files = files } }
-
 // expireMedia deletes rows and then the files that no other row needs. A crash between the two leaves files that the next
 // start removes.
-func (j *janitor) expireMedia(ctx context.Context, before time.Time, n int) (int64, time.Duration, bool, error) {
+func (j *Janitor) expireMedia(ctx context.Context, before time.Time, n int) (int64, time.Duration, bool, error) {
 	hashes, held, more, err := j.db.ExpireMedia(ctx, before, n)
 	for _, sum := range hashes {
 		err = errors.Join(err, j.files.Remove(sum, func() (bool, error) { return j.db.MediaUsed(ctx, sum) }))
@@ -137,19 +137,18 @@ func (j *janitor) expireMedia(ctx context.Context, before time.Time, n int) (int
 }
 
 // repeat does a step until there is nothing more to do.
-func (j *janitor) repeat(ctx context.Context, name string, step func(n int) (int64, time.Duration, bool, error)) {
+func (j *Janitor) repeat(ctx context.Context, name string, step func(n int) (int64, time.Duration, bool, error)) {
 	total := int64(0)
-	for {
-		n, held, more, err := step(j.batch)
+	for size := batch(batchFirst); ; {
+		n, held, more, err := step(int(size))
 		if total += n; err != nil {
 			if ctx.Err() == nil {
 				j.log.Error("janitor", "what", name, "err", err)
 			}
 			break
 		}
-		j.held = max(j.held, held)
-		j.adapt(held)
-		if !more || !j.rest(ctx, max(2*held, 5*time.Millisecond)) {
+		size = size.after(held)
+		if !more || !j.rest(ctx, max(2*held, least)) {
 			break
 		}
 	}
@@ -158,18 +157,7 @@ func (j *janitor) repeat(ctx context.Context, name string, step func(n int) (int
 	}
 }
 
-// adapt chooses the next batch's size by how long the last one took.
-func (j *janitor) adapt(held time.Duration) {
-	switch {
-	case held > holdAim:
-		j.batch = max(batchMin, j.batch/2)
-	case held < holdAim/4:
-		j.batch = min(batchMax, j.batch*5/4)
-	}
-}
-
-// rest waits; false when kurir ends.
-func (j *janitor) rest(ctx context.Context, d time.Duration) bool {
+func rest(ctx context.Context, d time.Duration) bool {
 	t := time.NewTimer(d)
 	defer t.Stop()
 	select {

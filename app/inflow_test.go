@@ -2,15 +2,12 @@ package app
 
 import (
 	"context"
-	"fmt"
 	"log/slog"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 	"time"
-
-	"gorm.io/gorm"
 
 	"kurir/browser"
 	"kurir/events"
@@ -39,98 +36,6 @@ func openTestDB(t testing.TB) (*models.DB, string) {
 		t.Fatal(err)
 	}
 	return db, in.ID
-}
-
-// fill makes n old lines of everything that is deleted by age.
-func fill(t testing.TB, db *models.DB, instance string, n int) {
-	t.Helper()
-	old := time.Now().Add(-400 * 24 * time.Hour).UnixMicro()
-	err := db.Write(context.Background(), func(tx *gorm.DB) error {
-		for _, q := range []string{
-			`INSERT INTO events (id, instance_id, seq, type, time, chat, key, payload, created_at)
-				SELECT 'evt_' || i, '%[2]s', i, 'message', %[3]d, 'c', i, printf('%%200s', i), %[3]d FROM n`,
-			`INSERT INTO deliveries (webhook_id, event_pos, instance_id, chat, state, next_at, created_at) SELECT 'wh', i, '%[2]s', 'c', 'delivered', %[3]d, %[3]d FROM n`,
-			`INSERT INTO audit_log (time, action) SELECT %[3]d, 'wa.send' FROM n`,
-			`INSERT INTO messages (id, instance_id, wa_id, chat, kind, body, state, not_before, retry_at, created_at)
-				SELECT 'msg_' || i, '%[2]s', i, 'c', 'text', printf('%%200s', i), 'read', %[3]d, %[3]d, %[3]d FROM n`,
-		} {
-			q = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < %[1]d) " + q
-			if err := tx.Exec(fmt.Sprintf(q, n, instance, old)).Error; err != nil {
-				return err
-			}
-		}
-		return tx.Exec("INSERT INTO event_heads (instance_id, seq) VALUES (?, ?)", instance, n).Error
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-}
-
-func TestTheJanitorDeletesWhatIsOldAndNothingElse(t *testing.T) {
-	t.Parallel()
-	db, id := openTestDB(t)
-	fill(t, db, id, 3000)
-	young, err := events.NewLog(db, 0).Append(t.Context(), id, &events.CallReceived{ID: "1", Time: time.Now()})
-	if err != nil {
-		t.Fatal(err)
-	}
-	cfg, err := LoadConfig(nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	j := newJanitor(db, cfg.Retention, slog.New(slog.DiscardHandler))
-	j.clean(t.Context())
-	st, err := db.Stats(t.Context())
-	if err != nil || st.Events.Count != 1 || st.Deliveries["delivered"] != 0 || st.Messages["read"] != 0 || st.Audit.Count != 1 {
-		t.Errorf("%+v, %v", st, err)
-	}
-	if list, err := db.Events(t.Context(), id, 0, nil, 10); err != nil || len(list) != 1 || list[0].ID != young[0].ID || list[0].Seq != 3001 {
-		t.Errorf("%+v, %v", list, err)
-	}
-	t.Logf("batches of up to %d rows, the writer was kept for at most %s", j.batch, j.held)
-
-	for range 50 {
-		j.adapt(time.Second)
-	}
-	if j.batch != batchMin {
-		t.Errorf("after slow batches: %d", j.batch)
-	}
-	for range 50 {
-		j.adapt(0)
-	}
-	if j.batch != batchMax {
-		t.Errorf("after fast batches: %d", j.batch)
-	}
-}
-
-func TestTheJanitorKeepsForEver(t *testing.T) {
-	t.Parallel()
-	db, id := openTestDB(t)
-	fill(t, db, id, 10)
-	j := startJanitor(db, Retention{}, slog.New(slog.DiscardHandler))
-	j.clean(t.Context())
-	j.close()
-	if st, err := db.Stats(t.Context()); err != nil || st.Events.Count != 10 || st.Audit.Count != 10 || st.Messages["read"] != 10 {
-		t.Errorf("%+v, %v", st, err)
-	}
-	for _, env := range []string{"KURIR_RETENTION_AUDIT=24h", "KURIR_RETENTION_EVENTS=1m", "KURIR_RETENTION_EVENTS=-5h", "KURIR_RETENTION_MESSAGES=x"} {
-		if _, err := LoadConfig([]string{env}); err == nil {
-			t.Errorf("%s was accepted", env)
-		}
-	}
-}
-
-// BenchmarkJanitor deletes 200,000 old rows; its figure is the longest that the writer was kept (the limit is 50 ms).
-func BenchmarkJanitor(b *testing.B) {
-	for b.Loop() {
-		b.StopTimer()
-		db, id := openTestDB(b)
-		fill(b, db, id, 50_000)
-		j := newJanitor(db, Retention{Events: time.Hour, Deliveries: time.Hour, Messages: time.Hour, Audit: 200 * time.Hour}, slog.New(slog.DiscardHandler))
-		b.StartTimer()
-		j.clean(context.Background())
-		b.ReportMetric(float64(j.held.Microseconds())/1000, "ms-held")
-	}
 }
 
 // What a session says, in the words of the log.
@@ -200,5 +105,14 @@ func TestWhatASessionSaysIsWrittenDown(t *testing.T) {
 	}
 	if err := out.Drain(t.Context()); err != nil {
 		t.Error(err)
+	}
+}
+
+func TestARetentionIsChecked(t *testing.T) {
+	t.Parallel()
+	for _, env := range []string{"KURIR_RETENTION_AUDIT=24h", "KURIR_RETENTION_EVENTS=1m", "KURIR_RETENTION_EVENTS=-5h", "KURIR_RETENTION_MESSAGES=x"} {
+		if _, err := LoadConfig([]string{env}); err == nil {
+			t.Errorf("%s was accepted", env)
+		}
 	}
 }
