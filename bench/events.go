@@ -111,11 +111,14 @@ func benchEvents(ctx context.Context, b *bench) error {
 		took = append(took, r.at[i].Sub(sent[i]))
 	}
 	b.add("phone sends → webhook received, 50/s in 20 chats", "median ≤ 15 ms, p99 ≤ 100 ms", "%s", took)
+	before := b.cpu()
 	begun, err := send(1600, 4000, 1000)
 	if err != nil {
 		return err
 	}
-	b.add("incoming messages through page, log and webhook", "200/s", "%.0f/s (n=4000 sent as fast as it goes)", 4000/time.Since(begun).Seconds())
+	b.add("incoming messages through page, log and webhook", "200/s", "%.0f/s (n=4000 sent as fast as it goes, load %s)",
+		4000/time.Since(begun).Seconds(), load())
+	b.add("CPU for each of them", "", "%s", b.cpu().per(4000, before))
 	if err := b.drop(ctx, in); err != nil {
 		return err
 	}

@@ -19,7 +19,7 @@ import { onGroupNotification } from "./modules/group-notices";
 import { onChatstate, onPresence } from "./modules/presence";
 import { device, saveLink } from "./modules/prefs";
 import { isMigrated, readdress, setMigrated } from "./lid";
-import { historyWritten, onHistory, onMessage, onReceipt } from "./modules/receive";
+import { historyWritten, onHistory, onMessages, onReceipt } from "./modules/receive";
 import { resendPending } from "./modules/send";
 import { wid } from "./modules/ids";
 import { nameSteps } from "./steps";
@@ -181,14 +181,41 @@ export function pushesHandled(): Promise<unknown> {
   return queue;
 }
 
-let newest = 0; // number of the last push that came
+const most = 100; // messages that are handled together
+const waiting: Push[] = [];
 
 function enqueue(push: Push): void {
   if (push.op === "replaced") return onReplaced();
   if (push.op === "steps") return nameSteps(push.args);
-  newest = push.s ?? newest;
-  // In a burst one answer is for all that are stored by then.
-  queue = queue.then(() => handle(push)).then(() => (push.s && (push.s === newest || push.s % 50 === 0) ? got(push.s) : undefined)).catch(reportError);
+  waiting.push(push);
+  queue = queue.then(next).catch(reportError);
+}
+
+/** Carries out the push whose turn it is, and with a message those that wait right behind it. */
+async function next(): Promise<void> {
+  const first = waiting.shift();
+  if (!first) return; // it went with one before
+  if (first.op !== "message") {
+    await handle(first);
+    return stored([first]);
+  }
+  let n = 0;
+  while (n < most - 1 && waiting[n]?.op === "message") n++;
+  const burst = [first, ...waiting.splice(0, n)] as { op: "message"; args: Pushes["message"]; s?: number }[];
+  for (const push of burst) readdress(push);
+  await onMessages(burst.map((push) => push.args));
+  await stored(burst);
+}
+
+let behind = 0; // numbered pushes since the server was told last
+
+/** In a burst one answer is for all that are stored by then. */
+async function stored(pushes: Push[]): Promise<void> {
+  behind += pushes.length;
+  const s = pushes.findLast((push) => push.s)?.s;
+  if (!s || (waiting.some((push) => push.s) && behind < 50)) return;
+  behind = 0;
+  await got(s);
 }
 
 async function lastGot(): Promise<number> {
@@ -212,7 +239,6 @@ async function handle(push: Push): Promise<unknown> {
       R("WAWebBackendEventBus").BackendEventBus.triggerHistorySyncChunkProcessed();
       return undefined;
     }
-    case "message": return onMessage(push.args);
     case "receipt": return onReceipt(push.args);
     case "chatstate": return onChatstate(push.args);
     case "call": return onCall(push.args);

@@ -101,14 +101,64 @@ export const prefs = {
   },
 };
 
-/** Writes rows of several stores in one transaction. */
-export function writeRows(rows: { chat?: ChatRow[]; contact?: any[]; "group-metadata"?: any[]; message?: MessageRow[] }): Promise<void> {
-  const names = Object.keys(rows).filter((name) => (rows as any)[name]?.length);
-  if (!names.length) return Promise.resolve();
-  return modelStorage.write(names, (tx) => {
-    for (const name of names) {
+interface Rows {
+  chat?: ChatRow[];
+  contact?: any[];
+  "group-metadata"?: any[];
+  message?: MessageRow[];
+}
+
+let writing = false;
+const unwritten: { rows: Rows; resolve: () => void; reject: (err: unknown) => void }[] = [];
+
+/**
+ * Writes rows of several stores in one transaction. What is to be written while a transaction is under way shares the
+ * next one: a burst of messages costs a few transactions, as on the real page, and each caller waits for its own.
+ */
+export function writeRows(rows: Rows): Promise<void> {
+  if (!Object.values(rows).some((list) => list?.length)) return Promise.resolve();
+  return new Promise((resolve, reject) => {
+    unwritten.push({ rows, resolve, reject });
+    if (!writing) void writeAll();
+  });
+}
+
+/** Resolves when what was to be written before is: who reads then sees it. */
+function written(): Promise<void> {
+  if (!writing) return Promise.resolve();
+  return new Promise((resolve, reject) => unwritten.push({ rows: {}, resolve, reject }));
+}
+
+async function writeAll(): Promise<void> {
+  writing = true;
+  while (unwritten.length) {
+    const group = unwritten.splice(0);
+    try {
+      await putRows(group.map((g) => g.rows));
+      for (const g of group) g.resolve();
+    } catch {
+      // One that cannot be stored must not take the others with it. To put a row twice changes nothing.
+      for (const g of group) await putRows([g.rows]).then(g.resolve, g.reject);
+    }
+  }
+  writing = false;
+}
+
+function putRows(group: Rows[]): Promise<void> {
+  const rows = new Map<string, Map<string, any>>(); // by store and key: the last of each counts
+  for (const some of group) {
+    for (const [name, list] of Object.entries(some)) {
+      if (!list?.length) continue;
+      const store = rows.get(name) ?? new Map();
+      rows.set(name, store);
+      for (const row of list) store.set(row.id, row);
+    }
+  }
+  if (!rows.size) return Promise.resolve();
+  return modelStorage.write([...rows.keys()], (tx) => {
+    for (const [name, list] of rows) {
       const store = tx.objectStore(name);
-      for (const row of (rows as any)[name]) store.put(row);
+      for (const row of list.values()) store.put(row);
     }
   });
 }
@@ -158,14 +208,25 @@ export function unpack(chat: string): Promise<void> {
 
 export async function messageRow(id: string): Promise<MessageRow | undefined> {
   await unlocked;
+  await written();
   const row = await modelStorage.get("message", id);
   if (row) return row;
   await unpack(id.split("_", 2)[1]!);
   return modelStorage.get("message", id);
 }
 
+/** Which of these messages are on disk: one look for many. */
+export async function knownRows(ids: string[]): Promise<Set<string>> {
+  await unlocked;
+  await written();
+  await Promise.all([...new Set(ids.map((id) => id.split("_", 2)[1]!))].map(unpack));
+  const found = await modelStorage.readMany<IDBValidKey | undefined>("message", (s) => ids.map((id) => s.getKey(id)));
+  return new Set(found.filter((key) => key !== undefined).map(String));
+}
+
 export async function deleteMessageRow(id: string): Promise<void> {
   await unpack(id.split("_", 2)[1]!);
+  await written();
   await modelStorage.write(["message"], (tx) => void tx.objectStore("message").delete(id));
 }
 
@@ -175,6 +236,7 @@ export async function messageRows(chat: string, count: number, anchor?: number, 
   const limit = Number.isFinite(count) && count >= 0 ? count : undefined;
   if (limit === 0) return [];
   await unpack(chat);
+  await written();
   if (direction === "before") {
     const range = IDBKeyRange.bound([chat, anchor ?? -Infinity], [chat, Infinity], anchor !== undefined);
     const rows = await modelStorage.read<MessageRow[]>("message", (s) => s.index("chat").getAll(range, limit));
@@ -186,7 +248,8 @@ export async function messageRows(chat: string, count: number, anchor?: number, 
   return rows.reverse().slice(0, limit);
 }
 
-export function pendingRows(): Promise<MessageRow[]> {
+export async function pendingRows(): Promise<MessageRow[]> {
+  await written();
   return modelStorage.read("message", (s) => s.index("pending").getAll());
 }
 

@@ -61,6 +61,12 @@ export class Database {
     return promise(use(db.transaction(name, "readonly").objectStore(name)));
   }
 
+  /** The same for several requests in one transaction. */
+  async readMany<T>(name: string, use: (store: IDBObjectStore) => IDBRequest<T>[]): Promise<T[]> {
+    const db = await this.open();
+    return Promise.all(use(db.transaction(name, "readonly").objectStore(name)).map(promise));
+  }
+
   get(store: string, key: IDBValidKey): Promise<any> {
     return this.read(store, (s) => s.get(key));
   }

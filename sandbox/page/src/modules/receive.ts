@@ -4,7 +4,7 @@
 import { define, R } from "../base/loader";
 import { comms } from "../comms";
 import { readdressMessages } from "../lid";
-import { lastRows, messageRow } from "../store";
+import { knownRows, lastRows, messageRow } from "../store";
 import type { Pushes, WireMessage } from "../wire";
 import { forgetNewest, saveChats, updateChat } from "./chats";
 import { saveContacts } from "./contacts";
@@ -41,18 +41,55 @@ function quotedAttributes({ quoted }: WireMessage): Record<string, unknown> {
   return { quotedStanzaID: quoted.id, quotedParticipant: quoted.author ? wid(quoted.author) : undefined, quotedType: quoted.type, quotedMsg: { type: quoted.type, body: quoted.body } };
 }
 
-/** One message that arrived now. */
-export async function onMessage(m: WireMessage): Promise<void> {
-  if (!R("WAWebChatCollection").ChatCollection.get(m.chat)) await saveChats([{ wid: m.chat, lid: undefined, t: m.t, unread: 0 }]);
-  if (m.pushname && !m.from_me) R("WAWebContactCollection").ContactCollection.gadd(wid(m.author ?? m.chat)).set("pushname", m.pushname);
-  await R("WAWebHandleSingleMsgWorkerCompatible").handleSingleMsg({ ...attributesOf(m), isNewMsg: true });
-  if (!m.from_me && !isSystemType(m.type)) comms.request("receipt", { chat: m.chat, ids: [m.id], type: "delivery", author: m.author }).catch(() => {});
+/**
+ * Messages that arrived now. A burst is one look at the disk, few writes and one receipt for each chat; each message
+ * goes through the page's handler by itself, in order.
+ */
+export async function onMessages(burst: WireMessage[]): Promise<void> {
+  const list = [...new Map(burst.map((m) => [`${m.from_me} ${m.chat} ${m.author} ${m.id}`, m])).values()]; // none twice
+  const { ChatCollection } = R("WAWebChatCollection");
+  const chats = new Map(list.filter((m) => !ChatCollection.get(m.chat)).map((m) => [m.chat, { wid: m.chat, lid: undefined, t: m.t, unread: 0 }]));
+  if (chats.size) await saveChats([...chats.values()]);
+  const all = list.map((m) => ({ ...attributesOf(m), isNewMsg: true }) as any);
+  const ids = all.map((m) => String(m.id));
+  const known = await knownRows(ids);
+  for (const id of ids) if (!known.has(id)) fresh.add(id);
+  const handled = await Promise.allSettled(all.map((m, i) => {
+    const { pushname, from_me, author, chat } = list[i]!;
+    if (pushname && !from_me) R("WAWebContactCollection").ContactCollection.gadd(wid(author ?? chat)).set("pushname", pushname);
+    return R("WAWebHandleSingleMsgWorkerCompatible").handleSingleMsg(m);
+  }));
+  for (const id of ids) fresh.delete(id);
+  acknowledge(list.filter((m, i) => handled[i]!.status === "fulfilled" && !m.from_me && !isSystemType(m.type)));
+  const lost = handled.find((h) => h.status === "rejected");
+  if (lost) throw lost.reason;
+}
+
+/** Tells the server that messages were delivered. */
+function acknowledge(list: WireMessage[]): void {
+  const receipts = new Map<string, { chat: string; ids: string[]; type: "delivery"; author?: string }>();
+  for (const { id, chat, author } of list) {
+    const of = `${chat} ${author}`;
+    const receipt = receipts.get(of) ?? { chat, ids: [], type: "delivery", author };
+    receipts.set(of, receipt);
+    receipt.ids.push(id);
+  }
+  for (const receipt of receipts.values()) comms.request("receipt", receipt).catch(() => {});
+}
+
+const fresh = new Set<string>(); // of the messages that are handled now: not on disk
+
+/** Whether the page has a message. */
+async function has(id: any): Promise<boolean> {
+  const key = String(id);
+  if (R("WAWebMsgCollection").MsgCollection.get(id)) return true;
+  return !fresh.has(key) && (await messageRow(key)) !== undefined;
 }
 
 async function handleMessage(attributes: any): Promise<void> {
   const chatId = attributes.id.remote;
   const { MsgCollection } = R("WAWebMsgCollection");
-  if (MsgCollection.get(attributes.id) || (await messageRow(String(attributes.id)))) return;
+  if (await has(attributes.id)) return;
   // The chat is written together with its newest message: what it counts is set before.
   const chat = R("WAWebChatCollection").ChatCollection.get(chatId);
   const unread = attributes.id.fromMe ? 0 : isSystemType(attributes.type) ? chat.unreadCount : Math.max(0, chat.unreadCount) + 1;
