@@ -37,6 +37,8 @@ type Delivery struct {
 	LatencyUS  int64     `gorm:"column:latency_us"` // of the last attempt, microseconds
 	CreatedAt  time.Time
 	FinishedAt *time.Time
+	LaterAt    *time.Time // it was brought forward from this time, because the receiver is back
+	Asked      bool       // NextAt is the receiver's wish (Retry-After)
 
 	EventID   string `gorm:"->"` // of the event; read only
 	EventType string `gorm:"->"`
@@ -86,7 +88,8 @@ func (s *session) work(webhookID string) {
 type Due struct {
 	ID       int64
 	Attempts int
-	Event    *Event // nil: it was deleted, which happens when a webhook was switched off for longer than events are kept
+	LaterAt  *time.Time // it was brought forward: this try is one more than the schedule has
+	Event    *Event     // nil: it was deleted, which happens when a webhook was switched off for longer than events are kept
 }
 
 // DueDeliveries returns up to limit deliveries of a webhook whose turn it is by at, each the head of its lane; those
@@ -106,7 +109,7 @@ func (db *DB) DueDeliveries(ctx context.Context, webhookID string, at time.Time,
 
 // dueHeads returns what is due and the places of the events.
 func (db *DB) dueHeads(ctx context.Context, webhookID string, at time.Time, limit int) (list []Due, places []int64, err error) {
-	const query = `SELECT id, attempts, event_pos FROM deliveries
+	const query = `SELECT id, attempts, later_at, event_pos FROM deliveries
 		WHERE webhook_id = ? AND state = 'pending' AND head AND next_at <= ? ORDER BY next_at LIMIT ?`
 	rows, err := db.reads.QueryContext(ctx, query, webhookID, at.UTC(), limit)
 	if err != nil {
@@ -116,7 +119,7 @@ func (db *DB) dueHeads(ctx context.Context, webhookID string, at time.Time, limi
 	for rows.Next() {
 		var d Due
 		var pos int64
-		if err := rows.Scan(&d.ID, &d.Attempts, &pos); err != nil {
+		if err := rows.Scan(&d.ID, &d.Attempts, &d.LaterAt, &pos); err != nil {
 			return nil, nil, err
 		}
 		list, places = append(list, d), append(places, pos)
@@ -140,6 +143,8 @@ type Attempt struct {
 	ID       int64
 	State    DeliveryState // pending: again at NextAt
 	NextAt   time.Time
+	Asked    bool      // NextAt is what the receiver asked for
+	Extra    bool      // a failure does not count: the delivery was brought forward
 	At       time.Time // when it ended
 	Status   int
 	Error    string
@@ -153,8 +158,15 @@ type Attempt struct {
 // quietGap ends a row of failures: there was nothing to try for longer than the longest pause between two attempts.
 const quietGap = 27 * time.Hour
 
-const finishDelivery = `UPDATE deliveries SET state = ?, head = head AND ?, attempts = attempts + 1, next_at = ?, status = ?,
-	error = ?, response = ?, latency_us = ?, finished_at = ? WHERE id = ? AND state = 'pending' RETURNING webhook_id, instance_id, chat`
+// outage is how long everything must have failed until a success means that the receiver is back. Shorter, it may be one
+// event that the receiver cannot take between others that it can.
+const outage = time.Minute
+
+const bringForward = `UPDATE deliveries SET later_at = next_at, next_at = ?1
+	WHERE webhook_id = ?2 AND state = 'pending' AND head AND next_at > ?1 AND attempts > 0 AND later_at IS NULL AND NOT asked`
+
+const finishDelivery = `UPDATE deliveries SET state = ?, head = head AND ?, attempts = attempts + ?, next_at = ?, later_at = NULL,
+	asked = ?, status = ?, error = ?, response = ?, latency_us = ?, finished_at = ? WHERE id = ? AND state = 'pending' RETURNING webhook_id, instance_id, chat`
 
 const promote = `UPDATE deliveries SET head = TRUE WHERE id = (SELECT id FROM deliveries
 	WHERE webhook_id = ? AND instance_id = ? AND chat = ? AND state = 'pending' ORDER BY id LIMIT 1)`
@@ -173,7 +185,7 @@ func (db *DB) FinishAttempt(ctx context.Context, a Attempt) error {
 			finished = &a.At
 		}
 		var lane struct{ webhook, instance, chat string }
-		err := s.queryRow(finishDelivery, string(a.State), !over, a.NextAt.UTC(), a.Status, a.Error, a.Response,
+		err := s.queryRow(finishDelivery, string(a.State), !over, counted(a), a.NextAt.UTC(), a.Asked, a.Status, a.Error, a.Response,
 			a.Latency.Microseconds(), finished, a.ID).Scan(&lane.webhook, &lane.instance, &lane.chat)
 		if errors.Is(err, sql.ErrNoRows) {
 			return nil
@@ -187,8 +199,7 @@ func (db *DB) FinishAttempt(ctx context.Context, a Attempt) error {
 			}
 		}
 		if a.State == DeliveryDelivered {
-			_, err := s.exec("UPDATE webhooks SET failing_since = NULL WHERE id = ? AND failing_since IS NOT NULL", lane.webhook)
-			return err
+			return works(s, lane.webhook, a.At)
 		}
 		return judge(s, lane.webhook, a)
 	})
@@ -196,6 +207,29 @@ func (db *DB) FinishAttempt(ctx context.Context, a Attempt) error {
 		return fmt.Errorf("store an attempt to deliver: %w", err)
 	}
 	return nil
+}
+
+func counted(a Attempt) int {
+	if a.Extra && a.State == DeliveryPending {
+		return 0
+	}
+	return 1
+}
+
+// works notes a success. After an outage the other lanes do not wait for their own time, which may be a day away.
+func works(s *session, webhookID string, at time.Time) error {
+	res, err := s.exec("UPDATE webhooks SET failing_since = NULL WHERE id = ? AND failing_since <= ?", webhookID, at.Add(-outage).UTC())
+	if err != nil {
+		return err
+	}
+	if n, err := res.RowsAffected(); err != nil {
+		return err
+	} else if n > 0 {
+		_, err := s.exec(bringForward, at.UTC(), webhookID)
+		return translate(err)
+	}
+	_, err = s.exec("UPDATE webhooks SET failing_since = NULL WHERE id = ? AND failing_since IS NOT NULL", webhookID)
+	return err
 }
 
 // judge notes a failure and switches the webhook off when it is time.
@@ -258,7 +292,7 @@ func (db *DB) RetryDelivery(ctx context.Context, webhookID string, id int64) err
 		_, err = s.exec(`UPDATE deliveries SET state = 'pending', attempts = CASE WHEN state = 'pending' THEN attempts ELSE 0 END,
 			head = NOT EXISTS (SELECT 1 FROM deliveries o WHERE o.webhook_id = deliveries.webhook_id AND o.instance_id = deliveries.instance_id
 				AND o.chat = deliveries.chat AND o.state = 'pending' AND o.head AND o.id <> deliveries.id),
-			next_at = ?, finished_at = NULL WHERE id = ?`, now(), id)
+			next_at = ?, later_at = NULL, asked = FALSE, finished_at = NULL WHERE id = ?`, now(), id)
 		return translate(err)
 	})
 	if err != nil {

@@ -177,9 +177,14 @@ func (w *worker) store(due models.Due, a answer) {
 		t.State = models.DeliveryFailed
 	case !a.ok():
 		t.Judge = w.d.verdict(at, a.failure)
-		if pause, again := w.d.cfg.pause(due.Attempts+1, a.retryAfter); again {
+		t.Asked = a.retryAfter > 0
+		pause, again := w.d.cfg.pause(due.Attempts+1, a.retryAfter)
+		switch {
+		case due.LaterAt != nil: // brought forward: back to its place in the schedule
+			t.State, t.Extra, t.NextAt = models.DeliveryPending, true, at.Add(max(due.LaterAt.Sub(at), w.d.cfg.Schedule[0], a.retryAfter))
+		case again:
 			t.State, t.NextAt = models.DeliveryPending, at.Add(pause)
-		} else {
+		default:
 			t.State = models.DeliveryFailed
 			w.log.Warn("a delivery is given up", "delivery", due.ID, "attempts", due.Attempts+1, "err", a.failure)
 		}
