@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net"
@@ -67,6 +68,55 @@ func (r *arrivals) wait(ctx context.Context, n int) error {
 	}
 }
 
+// receiver starts a program that gets the messages of an instance as webhooks.
+func (b *bench) receiver(ctx context.Context, in instance) (r *arrivals, stop func(), err error) {
+	l, err := new(net.ListenConfig).Listen(ctx, "tcp", "127.0.0.1:0")
+	if err != nil {
+		return nil, nil, err
+	}
+	r = &arrivals{at: map[int]time.Time{}, some: make(chan struct{}, 1)}
+	s := &http.Server{Handler: r, ReadHeaderTimeout: 10 * time.Second}
+	go func() { _ = s.Serve(l) }()
+	hook := map[string]any{"instance": in.id, "url": "http://" + l.Addr().String() + "/", "events": []string{"message"}}
+	if _, err := b.kurir.request(ctx, "POST", "/v1/webhooks", hook); err != nil {
+		return nil, nil, errors.Join(err, s.Close())
+	}
+	return r, func() { _ = s.Close() }, nil
+}
+
+// benchSoak says how kurir's memory grows with what it has told: 100,000 incoming messages, each delivered to a webhook.
+func benchSoak(ctx context.Context, b *bench) error {
+	in, err := b.linked(ctx, "soak", sandbox.PhoneSpec{Number: "6281100001071"})
+	if err != nil {
+		return err
+	}
+	r, stop, err := b.receiver(ctx, in)
+	if err != nil {
+		return err
+	}
+	defer stop()
+	const step, steps = 20_000, 5
+	begun, rss := time.Now(), ""
+	for i := range step * steps {
+		if err := b.world.SendFrom(customer(9000+i%20), in.number, sandbox.Message{Body: strconv.Itoa(i)}); err != nil {
+			return err
+		}
+		if n := i + 1; n%500 == 0 { // not more under way than a page of the real client would see
+			if err := r.wait(ctx, n-500); err != nil {
+				return err
+			}
+			if n == 500 || n%step == 0 {
+				rss += fmt.Sprintf(" %d: %.0f MB", n, memory(b.kurir.cmd.Process.Pid, "status", "VmRSS"))
+			}
+		}
+	}
+	if err := r.wait(ctx, step*steps); err != nil {
+		return err
+	}
+	b.add("RSS of kurir over 100,000 events", "flat", "after%s (%.0f/s, load %s)", rss, step*steps/time.Since(begun).Seconds(), load())
+	return b.drop(ctx, in)
+}
+
 // benchEvents measures the way of an incoming message from the other phone to the user's program, and how much the event
 // log takes.
 func benchEvents(ctx context.Context, b *bench) error {
@@ -74,18 +124,11 @@ func benchEvents(ctx context.Context, b *bench) error {
 	if err != nil {
 		return err
 	}
-	l, err := new(net.ListenConfig).Listen(ctx, "tcp", "127.0.0.1:0")
+	r, stop, err := b.receiver(ctx, in)
 	if err != nil {
 		return err
 	}
-	r := &arrivals{at: map[int]time.Time{}, some: make(chan struct{}, 1)}
-	s := &http.Server{Handler: r, ReadHeaderTimeout: 10 * time.Second}
-	go func() { _ = s.Serve(l) }()
-	defer func() { _ = s.Close() }()
-	hook := map[string]any{"instance": in.id, "url": "http://" + l.Addr().String() + "/", "events": []string{"message"}}
-	if _, err := b.kurir.request(ctx, "POST", "/v1/webhooks", hook); err != nil {
-		return err
-	}
+	defer stop()
 	sent := map[int]time.Time{}
 	send := func(from, n, perSecond int) (time.Time, error) {
 		tick := time.NewTicker(time.Second / time.Duration(perSecond))

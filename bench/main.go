@@ -67,7 +67,7 @@ func run(ctx context.Context, only []string) error {
 
 	sections := []section{
 		{"start", benchStart}, {"accept", benchAccept}, {"queue", benchQueue}, {"send", benchSend},
-		{"lists", benchLists}, {"files", benchFiles}, {"events", benchEvents}, {"sandbox", benchSandbox}, {"memory", benchMemory},
+		{"lists", benchLists}, {"files", benchFiles}, {"events", benchEvents}, {"soak", benchSoak}, {"sandbox", benchSandbox}, {"memory", benchMemory},
 	}
 	for _, s := range sections {
 		if len(only) > 0 && !strings.Contains(strings.Join(only, ","), s.name) {
