@@ -19,6 +19,8 @@ import (
 var senders = map[string][]string{
 	"curl":   {"sh", "../examples/send-curl/send.sh"},
 	"Python": {"python3", "../examples/send-python/send.py"},
+	"Node":   {"node", "../examples/send-node/send.mjs"},
+	"PHP":    {"php", "../examples/send-php/send.php"},
 }
 
 const (
