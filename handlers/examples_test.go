@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -15,12 +16,15 @@ import (
 	"kurir/models"
 )
 
-// senders are the programs in examples/ that send. Each takes a phone, a text, a file and a name for the sending.
+// senders are the programs in examples/ that send. Each takes a phone, a text, a file and a name for the sending. n8n and
+// Laravel are not here: small stand-ins in testdata run what is written for them.
 var senders = map[string][]string{
-	"curl":   {"sh", "../examples/send-curl/send.sh"},
-	"Python": {"python3", "../examples/send-python/send.py"},
-	"Node":   {"node", "../examples/send-node/send.mjs"},
-	"PHP":    {"php", "../examples/send-php/send.php"},
+	"curl":    {"sh", "../examples/send-curl/send.sh"},
+	"Python":  {"python3", "../examples/send-python/send.py"},
+	"Node":    {"node", "../examples/send-node/send.mjs"},
+	"PHP":     {"php", "../examples/send-php/send.php"},
+	"n8n":     {"node", "testdata/n8n/run.mjs", "../examples/send-n8n/workflow.json"},
+	"Laravel": {"php", "testdata/laravel/run.php"},
 }
 
 const (
@@ -49,7 +53,7 @@ func TestSenders(t *testing.T) {
 			defer srv.Close()
 			send := func(key, sending string) (stdout, stderr string, ok bool) {
 				args := []string{"081234567890", sentText, file, sending}
-				return runSender(t, append(command, args...), "KURIR_URL="+srv.URL+"/", "KURIR_KEY="+key)
+				return runSender(t, slices.Concat(command, args), "KURIR_URL="+srv.URL+"/", "KURIR_KEY="+key)
 			}
 			rows := func() []models.Message {
 				list, err := db.Messages(t.Context(), models.MessageFilter{InstanceID: in.ID, Limit: 10})
