@@ -51,8 +51,9 @@ func TestSenders(t *testing.T) {
 			})
 			srv := httptest.NewServer(w.handler)
 			defer srv.Close()
+			text := sentText
 			send := func(key, sending string) (stdout, stderr string, ok bool) {
-				args := []string{"081234567890", sentText, file, sending}
+				args := []string{"081234567890", text, file, sending}
 				return runSender(t, slices.Concat(command, args), "KURIR_URL="+srv.URL+"/", "KURIR_KEY="+key)
 			}
 			rows := func() []models.Message {
@@ -85,6 +86,10 @@ func TestSenders(t *testing.T) {
 			checkSent(t, w.dir, list[1], list[0], content)
 			if _, said, ok := send(key, "order-2"); !ok || len(rows()) != 4 {
 				t.Errorf("another sending: ok %v, %s, %d rows", ok, said, len(rows()))
+			}
+			text = "Lain"
+			if _, said, ok := send(key, "order-1"); ok || !strings.Contains(said, "IDEMPOTENCY_CONFLICT: ") || len(rows()) != 4 {
+				t.Errorf("another text under the same name: ok %v, %s, %d rows", ok, said, len(rows()))
 			}
 		})
 	}
