@@ -41,6 +41,7 @@ have_chromium() {
 have_chromium || apt_install chromium-headless-shell || apt_install chromium || die "no Chromium could be installed. Install one and set KURIR_CHROMIUM to its path."
 
 if [ "$purpose" = test ]; then
+  command -v curl >/dev/null || apt_install curl # the example that sends
   command -v php >/dev/null || apt_install php-cli
   command -v python3 >/dev/null || apt_install python3
   command -v gcc >/dev/null || apt_install gcc     # the race detector needs cgo
