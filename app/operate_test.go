@@ -141,6 +141,7 @@ func TestLoadConfig(t *testing.T) {
 		{"KURIR_MEMORY_BUDGET=100", "KURIR_MEMORY_BUDGET"},
 		{"KURIR_RATE_PER_MINUTE=-1", "KURIR_RATE_PER_MINUTE"},
 		{"KURIR_SANDBOX_ADDR=0.0.0.0:8081", "loopback"},
+		{"KURIR_ADAPTERS=fonnte,twilio", "KURIR_ADAPTERS: there is no \"twilio\""},
 		{"KURIR_FETCH_ALLOW=somewhere", "FetchAllow"},
 	} {
 		if _, err := app.LoadConfig([]string{c.set}); err == nil || !strings.Contains(err.Error(), c.wants) {
