@@ -177,7 +177,7 @@ func TestFonnteShapes(t *testing.T) {
 func TestFonnteTargets(t *testing.T) {
 	t.Parallel()
 	for body, want := range map[string]string{
-		"target=08123456789,+08123456780,&message=a":       "628123456789 628123456780",
+		"target=08123456789,%2B628123456780,&message=a":    "628123456789 628123456780",
 		"target=0123456789&message=a&countryCode=60":       "60123456789",
 		"target=60123456789&message=a&countryCode=0":       "60123456789",
 		`{"target":8123456789,"message":"a"}`:              "628123456789",
