@@ -256,7 +256,12 @@ func TestWablasAnswersAsItsDocumentationSays(t *testing.T) {
 	if d := cmp.Diff([]string{"wablas.send:QUEUED"}, s.audited()); d != "" { // one line for all
 		t.Error(d)
 	}
-	if status, got = s.ask(s.keys["send"], "application/json", `{"data":[{"phone":"081218444002","message":"one"}]}`); status != 200 || len(s.queue()) != 3 {
+	// A single one, from a program that keeps the key it has: token.secret_key.
+	taken := models.NewKey{InstanceID: "inst_1", Name: "taken along", Plain: "A5DOYJtoken.secret_key", Rights: models.Rights{Scopes: models.Scopes()}}
+	if _, _, err := s.db.CreateKey(context.Background(), taken); err != nil {
+		t.Fatal(err)
+	}
+	if status, got = s.ask(taken.Plain, "application/json", `{"data":[{"phone":"081218444002","message":"one"}]}`); status != 200 || len(s.queue()) != 3 {
 		t.Errorf("a single one: HTTP %d %v", status, got)
 	}
 }

@@ -130,9 +130,11 @@ type wablasRefused struct {
 }
 
 func toWablas(r reply, items []foreign, device string) wablasAccepted {
-	out := wablasAccepted{Status: true, Message: "Message is pending and waiting to be processed", Data: wablasData{DeviceID: device}}
+	out := wablasAccepted{Status: true, Message: "Message is pending and waiting to be processed"}
+	out.Data.DeviceID = device
 	for i, item := range accepted(r) {
-		m := wablasMessage{ID: item.ID, Phone: item.to(), Message: items[i].text("message"), Status: "pending", RefID: items[i].text("ref_id")}
+		m := wablasMessage{ID: item.ID, Phone: item.to(), Status: "pending"}
+		m.Message, m.RefID = items[i].text("message"), items[i].text("ref_id")
 		if item.State != models.MessageQueued && item.State != models.MessageSending { // a repeat
 			m.Status = string(item.State)
 		}
