@@ -16,6 +16,7 @@ import (
 
 	"kurir/browser"
 	"kurir/gate"
+	"kurir/handlers"
 	"kurir/janitor"
 	"kurir/media"
 	"kurir/outbox"
@@ -54,6 +55,9 @@ type Config struct {
 	WhatsAppURL string `env:"KURIR_WHATSAPP_URL" envDefault:"https://web.whatsapp.com/"`
 	// WAAlways200 answers 200 on /wa/* whatever happened, for callers that cannot read a body behind a 4xx.
 	WAAlways200 bool `env:"KURIR_WA_ALWAYS_200" envDefault:"false"`
+	// Adapters are the gateways for whose programs kurir also answers at their addresses: fonnte (POST /send), wablas
+	// (POST /api/v2/send-message). Comma-separated. Empty: none.
+	Adapters []string `env:"KURIR_ADAPTERS"`
 	// MaxFileMB is the largest file that is accepted, in MB (1,000,000 bytes).
 	MaxFileMB int64 `env:"KURIR_MAX_FILE_MB" envDefault:"100"`
 	// MediaMaxMB is the largest file of an incoming message that is fetched, in MB (1,000,000 bytes). An instance's
@@ -175,6 +179,12 @@ func (c *Config) validate() error {
 	}
 	if c.RatePerMinute < 0 || c.RatePerMinute > maxRatePerMinute {
 		return fmt.Errorf("KURIR_RATE_PER_MINUTE: must be from 0 (no limit) to %d", maxRatePerMinute)
+	}
+	for i, name := range c.Adapters {
+		c.Adapters[i] = strings.TrimSpace(name)
+	}
+	if err := handlers.CheckAdapters(c.Adapters); err != nil {
+		return fmt.Errorf("KURIR_ADAPTERS: %w", err)
 	}
 	if c.MemoryReserveMB < 0 {
 		return errors.New("KURIR_MEMORY_RESERVE: must be 0 or more")

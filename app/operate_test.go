@@ -118,7 +118,7 @@ func TestDoctor(t *testing.T) {
 		t.Fatal(err)
 	}
 	var out bytes.Buffer
-	if err := app.Doctor(t.Context(), cfg, &out); err != nil || strings.Count(out.String(), " ok ") != 5 || !strings.Contains(out.String(), "a kurir is running there") {
+	if err := app.Doctor(t.Context(), cfg, &out); err != nil || strings.Count(out.String(), " ok ") != 6 || !strings.Contains(out.String(), "a kurir is running there") {
 		t.Errorf("%v\n%s", err, out.String())
 	}
 	cfg.Chromium = filepath.Join(dir, "no-such-browser")
@@ -141,6 +141,7 @@ func TestLoadConfig(t *testing.T) {
 		{"KURIR_MEMORY_BUDGET=100", "KURIR_MEMORY_BUDGET"},
 		{"KURIR_RATE_PER_MINUTE=-1", "KURIR_RATE_PER_MINUTE"},
 		{"KURIR_SANDBOX_ADDR=0.0.0.0:8081", "loopback"},
+		{"KURIR_ADAPTERS=fonnte,twilio", "KURIR_ADAPTERS: there is no \"twilio\""},
 		{"KURIR_FETCH_ALLOW=somewhere", "FetchAllow"},
 	} {
 		if _, err := app.LoadConfig([]string{c.set}); err == nil || !strings.Contains(err.Error(), c.wants) {

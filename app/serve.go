@@ -75,7 +75,7 @@ func (a *App) serve() {
 		Handler: &gate.Handler{Proxies: a.cfg.TrustedProxies, HSTS: true, Limits: limits, Next: handlers.New(handlers.Deps{
 			DB: a.db, Instances: a.sessions, Outbox: a.out, Console: console, Fetch: fetch.New(fetch.Config{Allow: a.cfg.FetchAllow}),
 			CheckAdmin: a.admin.check, FilesDir: a.cfg.filesDir(), MaxFileBytes: a.cfg.MaxFileMB * 1_000_000,
-			WAAlways200: a.cfg.WAAlways200, Region: a.cfg.Region, Ready: a.ready, Log: a.log, Keys: a.db, RatePerMinute: a.cfg.RatePerMinute,
+			WAAlways200: a.cfg.WAAlways200, Adapters: a.cfg.Adapters, Region: a.cfg.Region, Ready: a.ready, Log: a.log, Keys: a.db, RatePerMinute: a.cfg.RatePerMinute,
 			Events: a.db, Webhooks: hooks{a.db, a.sessions.presenceMayChange}, Deliverer: a.hooks, Stats: a.stats, Closing: a.closing,
 			Media: a.media, MaxMediaBytes: a.cfg.MediaMaxMB * 1_000_000,
 		})},

@@ -98,6 +98,7 @@ func TestNothingOfAnAttackerComesToLife(t *testing.T) {
 	h.visit("/")
 	h.page.MustElement("#token").MustInput(adminToken)
 	h.page.MustElement("form.card button").MustClick()
+	h.page.MustElement("#later").MustClick()
 	h.see("#card-"+in.ID, "script")
 
 	guest := func(i int) string { return fmt.Sprintf("62812345700%02d", i) }

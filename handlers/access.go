@@ -127,7 +127,7 @@ var keysInURL = []string{"key", "apikey", "api_key", "api-key", "x-api-key", "to
 
 // noKeyInURL refuses a key in the address rather than ignoring it: its sender must learn that others may have seen it.
 func (s *server) noKeyInURL(g *gin.Context) {
-	if !isAPI(g.Request.URL.Path) || g.Request.URL.RawQuery == "" || !keyIn(g) {
+	if !s.isAPI(g.Request.URL.Path) || g.Request.URL.RawQuery == "" || !keyIn(g) {
 		return
 	}
 	s.handle(anyone, "", fail(problem.KeyInURL))(g)
@@ -150,6 +150,6 @@ func keyIn(g *gin.Context) bool {
 	return false
 }
 
-func isAPI(path string) bool {
-	return strings.HasPrefix(path, "/wa/") || strings.HasPrefix(path, "/v1/")
+func (s *server) isAPI(path string) bool {
+	return strings.HasPrefix(path, "/wa/") || strings.HasPrefix(path, "/v1/") || s.dialects[path] != nil
 }

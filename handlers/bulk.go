@@ -42,6 +42,11 @@ type itemProblem struct {
 	Message string       `json:"message"`
 }
 
+// bulkProblems is all that is wrong with many messages.
+type bulkProblems struct {
+	Items []itemProblem `json:"items"`
+}
+
 // itemView is one message of many that were accepted.
 type itemView struct {
 	Index int                 `json:"index"`
@@ -87,9 +92,7 @@ func (s *server) sendAll(c *call, t tenant, form *intake.Form, fill func(*parcel
 		err = s.fetchAll(c, b)
 	}
 	if err == nil && len(b.problems) > 0 {
-		err = withData(problem.New(problem.BulkInvalid, fmt.Sprintf("%d of %d", len(b.problems), len(forms))), struct {
-			Items []itemProblem `json:"items"`
-		}{b.problems})
+		err = withData(problem.New(problem.BulkInvalid, fmt.Sprintf("%d of %d", len(b.problems), len(forms))), bulkProblems{b.problems})
 	}
 	if err != nil {
 		s.removeFiles(b.files)

@@ -24,6 +24,8 @@ type call struct {
 	tenant tenant // who calls, once that is known
 	secret string // the key that was told by
 	admin  bool   // the operator calls
+
+	dialect func(envelope) any // the shape of the answer at another gateway's address; nil: the envelope
 }
 
 // reply is what a handler answers when all went well. code is a word of codes.go.
@@ -72,7 +74,7 @@ func (s *server) handle(needs access, action string, do func(*call) (reply, erro
 }
 
 func (s *server) newCall(g *gin.Context, needs access, action string) *call {
-	c := &call{Context: g, started: time.Now(), request: g.GetString(requestKey), needs: needs}
+	c := &call{Context: g, started: time.Now(), request: g.GetString(requestKey), needs: needs, dialect: s.dialects[g.Request.URL.Path]}
 	c.line = models.AuditEntry{Time: c.started, RequestID: c.request, IP: g.RemoteIP(), Action: action}
 	return c
 }

@@ -127,6 +127,7 @@ type Deps struct {
 	MaxFileBytes  int64                   // the largest file that is taken
 	MaxMediaBytes int64                   // the largest file that is fetched from WhatsApp
 	WAAlways200   bool                    // /wa/* answers 200 whatever happened
+	Adapters      []string                // the gateways whose addresses are answered, too; see AdapterNames
 	RatePerMinute int                     // requests of a key that says nothing else; 0: no limit
 	Region        string                  // of numbers, for instances that have none
 	Ready         func(ctx context.Context) error
@@ -143,7 +144,8 @@ type server struct {
 	zones   sync.Map                   // *time.Location by name
 	pacing  sync.Mutex                 // held from reading an instance's pace to storing the changed one
 
-	streamPatience time.Duration // how long a reader of the event stream may take for one write
+	dialects       map[string]func(envelope) any // of the addresses of adapters
+	streamPatience time.Duration                 // how long a reader of the event stream may take for one write
 }
 
 // unknownUploads is how many files are taken at once before their key is seen. Who sends the key first, or in a
@@ -160,5 +162,10 @@ func newServer(d Deps) *server {
 	if d.Log == nil {
 		d.Log = slog.New(slog.DiscardHandler)
 	}
-	return &server{Deps: d, unknown: make(chan struct{}, unknownUploads), guesses: guess.New[netip.Prefix](), streamPatience: 10 * time.Second}
+	s := &server{Deps: d, unknown: make(chan struct{}, unknownUploads), guesses: guess.New[netip.Prefix](), streamPatience: 10 * time.Second}
+	s.dialects = map[string]func(envelope) any{}
+	for _, a := range s.adapters() {
+		s.dialects[a.path] = a.say
+	}
+	return s
 }

@@ -84,15 +84,15 @@ func (s *server) respond(c *call, r reply, err error) {
 	} else {
 		status, e = s.explain(c, err, indonesian)
 	}
-	if s.WAAlways200 && strings.HasPrefix(c.Request.URL.Path, "/wa/") {
+	if s.WAAlways200 && (c.dialect != nil || strings.HasPrefix(c.Request.URL.Path, "/wa/")) {
 		status = http.StatusOK
 	}
 	c.Set(codeKey, e.Code)
-	body, err := encode(e)
+	body, err := encode(c.say(e))
 	if err != nil {
 		s.Log.Error("answer cannot be encoded", "request", c.request, "err", err)
 		status, e = s.explain(c, err, indonesian)
-		body, _ = encode(e) // texts only
+		body, _ = encode(c.say(e)) // texts only
 	}
 	c.write(status, "application/json; charset=utf-8", body)
 }
@@ -130,7 +130,15 @@ func sentence(code problem.Code, err error, indonesian bool) string {
 	return text
 }
 
-func encode(e envelope) ([]byte, error) {
+// say puts an answer into the shape that the caller knows.
+func (c *call) say(e envelope) any {
+	if c.dialect != nil {
+		return c.dialect(e)
+	}
+	return e
+}
+
+func encode(e any) ([]byte, error) {
 	var b bytes.Buffer
 	enc := json.NewEncoder(&b)
 	enc.SetEscapeHTML(false) // texts arrive as they were written

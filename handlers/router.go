@@ -17,7 +17,7 @@ func (s *server) router() http.Handler {
 	r := s.routes()
 	r.NoMethod(s.handle(anyone, "", fail(problem.MethodNotAllowed)))
 	r.NoRoute(s.otherPath)
-	return tidy(r)
+	return s.tidy(r)
 }
 
 func (s *server) routes() *gin.Engine {
@@ -94,14 +94,19 @@ func (s *server) routes() *gin.Engine {
 	v1.GET("/audit", s.guarded(operator, "", s.audit))
 	v1.GET("/audit.csv", s.bare(operator, s.auditCSV))
 	v1.GET("/stats", s.guarded(operator, "", s.stats))
+
+	// For programs written for other gateways, where the settings name these.
+	for _, a := range s.adapters() {
+		r.POST(a.path, s.handle(toSend, a.name+".send", a.send))
+	}
 	return r
 }
 
 // tidy takes /wa/send/ and //wa/send, which is what a base URL with a slash at its end makes, for /wa/send. A
 // redirect would lose the body.
-func tidy(next http.Handler) http.Handler {
+func (s *server) tidy(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if p := path.Clean(r.URL.Path); p != r.URL.Path && isAPI(p) {
+		if p := path.Clean(r.URL.Path); p != r.URL.Path && s.isAPI(p) {
 			r = r.Clone(r.Context())
 			r.URL.Path, r.URL.RawPath = p, ""
 		}
@@ -122,7 +127,7 @@ func (s *server) plainOnly(g *gin.Context) {
 
 // otherPath gives everything that is not the API's to the console.
 func (s *server) otherPath(g *gin.Context) {
-	if s.Console == nil || isAPI(g.Request.URL.Path) {
+	if s.Console == nil || s.isAPI(g.Request.URL.Path) {
 		s.handle(anyone, "", fail(problem.NotFound))(g)
 		return
 	}

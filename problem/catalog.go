@@ -32,6 +32,7 @@ const (
 	FileTooLarge        Code = "FILE_TOO_LARGE"
 	BodyTooLarge        Code = "BODY_TOO_LARGE"
 	EncodingUnsupported Code = "ENCODING_UNSUPPORTED"
+	FieldUnsupported    Code = "FIELD_UNSUPPORTED"
 	URLRequired         Code = "URL_REQUIRED"
 	URLBlocked          Code = "URL_BLOCKED"
 	URLUnreachable      Code = "URL_UNREACHABLE"
@@ -109,6 +110,7 @@ var Catalog = map[Code]Entry{
 	FileTooLarge:        {413, false, "The file is larger than this gateway allows. Nothing was sent.", "File melebihi batas gateway ini. Tidak ada yang dikirim."},
 	BodyTooLarge:        {413, false, "The request is larger than this endpoint allows.", "Permintaan melebihi batas endpoint ini."},
 	EncodingUnsupported: {415, false, "The request is compressed. Send it as it is, without Content-Encoding.", "Permintaan dikompresi. Kirim apa adanya, tanpa Content-Encoding."},
+	FieldUnsupported:    {422, false, "This field, or what it says, is not supported here, and without it something else would be sent. Nothing was sent.", "Field ini, atau isinya, tidak didukung di sini, dan tanpanya yang terkirim akan berbeda. Tidak ada yang dikirim."},
 	URLRequired:         {422, false, "`url` is missing: the http or https address of the file.", "`url` belum diisi: alamat http atau https dari file."},
 	URLBlocked:          {422, false, "This address is not allowed: only public http and https addresses are fetched.", "Alamat ini tidak diizinkan: hanya alamat http dan https publik."},
 	URLUnreachable:      {422, false, "The file could not be fetched from its address.", "File tidak dapat diambil dari alamatnya."},
