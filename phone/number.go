@@ -10,11 +10,13 @@ import (
 // normalise turns a number (digits, perhaps a plus in front) into digits in international form. It reports
 // false when no country has numbers like it.
 func normalise(s, region string) (string, bool) {
+	// No country code begins with a zero. +0812… and 000812… may be home numbers or slips: without their zeros they would be
+	// somebody else's, in Japan.
 	switch {
 	case strings.HasPrefix(s, "+"):
-		return international(strings.TrimLeft(s[1:], "0"))
+		return international(strings.TrimPrefix(s[1:], "00"))
 	case strings.HasPrefix(s, "00"):
-		return international(strings.TrimLeft(s, "0"))
+		return international(s[2:])
 	case strings.HasPrefix(s, "0"):
 		return national(s, region)
 	}
@@ -48,7 +50,7 @@ func mobile(n *phonenumbers.PhoneNumber) bool {
 // international checks digits that begin with a country code. They stay as they are but for a zero after the
 // country code (6208…, a slip of spreadsheets) where the country does not dial it.
 func international(digits string) (string, bool) {
-	if digits == "" || len(digits) > 16 {
+	if digits == "" || digits[0] == '0' || len(digits) > 16 {
 		return "", false
 	}
 	n, err := phonenumbers.Parse("+"+digits, "ZZ")
