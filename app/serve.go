@@ -72,7 +72,7 @@ func (a *App) serve() {
 	})
 	limits := a.cfg.gateLimits()
 	a.server = &http.Server{
-		Handler: &gate.Handler{Proxies: a.cfg.TrustedProxies, HSTS: true, Limits: limits, Next: handlers.New(handlers.Deps{
+		Handler: &gate.Handler{Proxies: a.cfg.TrustedProxies, Limits: limits, Next: handlers.New(handlers.Deps{
 			DB: a.db, Instances: a.sessions, Outbox: a.out, Console: console, Fetch: fetch.New(fetch.Config{Allow: a.cfg.FetchAllow}),
 			CheckAdmin: a.admin.check, FilesDir: a.cfg.filesDir(), MaxFileBytes: a.cfg.MaxFileMB * 1_000_000,
 			WAAlways200: a.cfg.WAAlways200, Adapters: a.cfg.Adapters, Region: a.cfg.Region, Ready: a.ready, Log: a.log, Keys: a.db, RatePerMinute: a.cfg.RatePerMinute,

@@ -9,6 +9,8 @@ import (
 	"sync"
 
 	"golang.org/x/sys/unix"
+
+	"kurir/guess"
 )
 
 // Conns is a listener that bounds how many connections there are, in all and from one address. When one more comes than
@@ -126,18 +128,13 @@ func (l *Conns) State(c net.Conn, state http.ConnState) {
 	}
 }
 
-// key is what counts as one address: of IPv6 a household has a /64.
+// key is what counts as one address.
 func (l *Conns) key(c net.Conn) (key netip.Prefix, bounded bool) {
 	ap, err := netip.ParseAddrPort(c.RemoteAddr().String())
 	if err != nil {
 		return netip.Prefix{}, false // a listener without addresses
 	}
-	addr, bits := ap.Addr().Unmap().WithZone(""), 32
-	if addr.Is6() {
-		bits = 64
-	}
-	key, _ = addr.Prefix(bits) // bits fit the family
-	return key, !l.proxies.Trusts(addr)
+	return guess.Of(ap.Addr()), !l.proxies.Trusts(ap.Addr())
 }
 
 // conn is a connection on the books of its gate.

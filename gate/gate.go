@@ -50,9 +50,7 @@ func orElse[T time.Duration | int64 | int](v *T, otherwise T) {
 type Handler struct {
 	Next    http.Handler
 	Proxies Proxies
-	// HSTS tells browsers to come by TLS alone from now on. Set when kurir itself serves TLS under a name of its own.
-	HSTS   bool
-	Limits Limits // with defaults
+	Limits  Limits // with defaults
 }
 
 // secureKey marks the context of a request that a trusted proxy took by TLS.
@@ -72,7 +70,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	r = r.WithContext(ctx) // a copy: the server keeps its own
 	r.Header, r.RemoteAddr = r.Header.Clone(), from
 	forget(r.Header)
-	if h.HSTS && r.TLS != nil {
+	if r.TLS != nil { // browsers come by TLS alone from now on
 		w.Header().Set("Strict-Transport-Security", "max-age=31536000")
 	}
 	out := &writer{ResponseWriter: w, rc: http.NewResponseController(w), limit: h.Limits.Write}

@@ -107,21 +107,22 @@ func (t *Tries[K]) forget(now time.Time) {
 	}
 }
 
-// Address is who an IP address stands for: itself, or for IPv6 its /64, of which one household has all. What is no
-// address is one and the same.
+// Address is Of for an address in text. What is no address is one and the same.
 func Address(addr string) netip.Prefix {
 	ip, err := netip.ParseAddr(addr)
 	if err != nil {
 		return netip.Prefix{}
 	}
-	ip = ip.Unmap()
+	return Of(ip)
+}
+
+// Of is who an IP address stands for: itself, or for IPv6 its /64, of which one household has all.
+func Of(ip netip.Addr) netip.Prefix {
+	ip = ip.Unmap().WithZone("")
 	bits := 32
 	if ip.Is6() {
 		bits = 64
 	}
-	prefix, err := ip.WithZone("").Prefix(bits)
-	if err != nil {
-		return netip.Prefix{}
-	}
+	prefix, _ := ip.Prefix(bits) // the bits fit the family; of no address it is no prefix
 	return prefix
 }

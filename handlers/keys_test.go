@@ -176,7 +176,7 @@ func TestWrongKeysFlood(t *testing.T) {
 	}
 }
 
-// BenchmarkRightKey compares the time of a call with a right key before and while 200,000 wrong ones have come from its
+// BenchmarkRightKey compares the time of a call with a right key before and after 200,000 wrong ones have come from its
 // own address.
 func BenchmarkRightKey(b *testing.B) {
 	for _, wrong := range []int{0, 200_000} {

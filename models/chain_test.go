@@ -216,6 +216,7 @@ func sweepLines(t *testing.T, db *DB, last int64) (n int64) {
 	return n
 }
 
+// migrateTo makes a database as an earlier kurir left it, by migrating up or down to its version.
 func migrateTo(t *testing.T, path string, version int64) {
 	t.Helper()
 	pool, err := sql.Open(driverName, dsn(path, false))
@@ -231,7 +232,15 @@ func migrateTo(t *testing.T, path string, version int64) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := provider.UpTo(t.Context(), version); err != nil {
+	now, err := provider.GetDBVersion(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	step := provider.UpTo
+	if now > version {
+		step = provider.DownTo
+	}
+	if _, err := step(t.Context(), version); err != nil {
 		t.Fatal(err)
 	}
 }

@@ -3,9 +3,7 @@ package models
 import (
 	"context"
 	"crypto/sha256"
-	"database/sql"
 	"errors"
-	"io/fs"
 	"net/netip"
 	"path/filepath"
 	"testing"
@@ -13,7 +11,6 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
-	"github.com/pressly/goose/v3"
 	"gorm.io/gorm"
 
 	"kurir/problem"
@@ -263,22 +260,7 @@ func TestKeysOfAnEarlierKurir(t *testing.T) {
 	t.Parallel()
 	db := openAt(t, filepath.Join(t.TempDir(), "kurir.db"))
 	_, plain := newTestKey(t, db, NewKey{InstanceID: instance(t, db, "a"), Rights: Rights{Scopes: []Scope{ScopeManage}}})
-	pool, err := sql.Open(driverName, dsn(db.path, false))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer pool.Close()
-	files, err := fs.Sub(migrations, "migrations/sqlite")
-	if err != nil {
-		t.Fatal(err)
-	}
-	provider, err := goose.NewProvider(goose.DialectSQLite3, pool, files, goose.WithDisableGlobalRegistry(true))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := provider.DownTo(context.Background(), 5); err != nil {
-		t.Fatal(err)
-	}
+	migrateTo(t, db.path, 5)
 	if err := db.Migrate(context.Background()); err != nil {
 		t.Fatal(err)
 	}

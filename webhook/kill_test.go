@@ -76,9 +76,6 @@ func helper(path, instance string) error {
 // kurir is SIGKILLed again and again while messages come and the receiver fails, hangs, and works: every message is one
 // event, numbered without a gap, and is delivered at least once, of each chat in order.
 func TestNothingIsLostOnSIGKILL(t *testing.T) {
-	if testing.Short() {
-		t.Skip("kills processes for some 20 s")
-	}
 	path := filepath.Join(t.TempDir(), "kurir.db")
 	w := openWorld(t, path, Config{})
 	instance := w.instance
