@@ -3,7 +3,7 @@ package fetch
 import (
 	"net/netip"
 	"net/url"
-	"strconv"
+	"slices"
 	"strings"
 	"syscall"
 
@@ -46,8 +46,8 @@ func (g Guard) CheckURL(u *url.URL) error {
 		return problem.New(problem.URLBlocked, "only http and https are fetched")
 	case u.User != nil:
 		return problem.New(problem.URLBlocked, "it must not hold a user name or password")
-	case strings.Trim(u.Hostname(), ".") == "":
-		return problem.New(problem.URLBlocked, "it has no host")
+	case emptyLabel(u.Hostname()):
+		return problem.New(problem.URLBlocked, "it has no host, or one with nothing between two dots")
 	case oddNumber(u.Hostname()):
 		return problem.New(problem.URLBlocked, "write the IP address in its usual form")
 	}
@@ -65,6 +65,12 @@ func oddNumber(host string) bool {
 	}
 	host = strings.TrimSuffix(host, ".")
 	last := strings.ToLower(host[strings.LastIndexByte(host, '.')+1:])
-	_, err := strconv.ParseUint(strings.TrimPrefix(last, "0x"), 16, 64)
-	return err == nil && last != "" && last[0] >= '0' && last[0] <= '9'
+	digits := strings.TrimPrefix(last, "0x")
+	return last != "" && last[0] >= '0' && last[0] <= '9' && strings.Trim(digits, "0123456789abcdef") == ""
+}
+
+// emptyLabel recognises "", "." and names such as "0..": no name of DNS has an empty label but the root's at the end (RFC 1035
+// §2.3.4), and what a resolver makes of one is its own affair.
+func emptyLabel(host string) bool {
+	return slices.Contains(strings.Split(strings.TrimSuffix(host, "."), "."), "")
 }

@@ -220,7 +220,8 @@ func TestCheckURL(t *testing.T) {
 		"https://example.com/in?token=1": {true, true}, "http://example.com:8080/": {true, true},
 		"http://127.0.0.1:9/": {false, true}, "http://localhost/": {false, true}, "http://[::1]/": {false, true},
 		"http://192.168.1.1/": {}, "http://0x7f.1/": {}, "ftp://example.com/": {}, "https://u:p@example.com/": {},
-		"https://example.com/#x": {}, "https:///x": {}, "": {}, "https://example.com/a b": {},
+		"https://example.com/#x": {}, "https:///x": {}, "": {}, "http://0../": {}, "http://a..b/": {}, "http://.com/": {},
+		"http://99999999999999999999/": {}, "http://1.0x/": {}, "https://example.com/a b": {},
 		"https://example.com/" + strings.Repeat("a", 2000): {},
 	} {
 		for i, sandbox := range []bool{false, true} {
