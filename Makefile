@@ -62,12 +62,10 @@ types: node_modules/.package-lock.json
 	node_modules/.bin/tsc -p .
 # SQLite is C, translated to Go: the race detector has nothing to find in it, and takes two thirds of the time there.
 RACE := -race -timeout 20m -gcflags=modernc.org/sqlite/lib=-race=false
-# Those that start Chromium run one at a time: two cores do not carry many.
-WITH_CHROMIUM := ./app ./browser ./js ./sandbox ./web
+# Two packages at once, app first: it takes the longest, and mostly waits for Chromium, while the others compute.
 unit: node_modules/.package-lock.json
 	node --test js/test/*.test.mjs
-	go test $(RACE) $$(go list ./... | grep -vxF "$$(go list $(WITH_CHROMIUM))")
-	go test $(RACE) -p 1 $(WITH_CHROMIUM)
+	go test $(RACE) -p 2 ./app $$(go list ./... | grep -v '^kurir/app$$')
 
 # The clients bring no browser of their own: they drive the one that is installed.
 sandbox/conformance/node_modules/.package-lock.json: sandbox/conformance/package.json sandbox/conformance/package-lock.json

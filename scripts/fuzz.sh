@@ -15,12 +15,20 @@ targets=(
 if [[ ${2:-} == all ]]; then
   targets+=(handlers/intake:FuzzForm handlers:FuzzTiming browser:FuzzUnquote media:FuzzDisposition fetch:FuzzName)
 fi
-dice=()
+beside=1 dice=()
 if [[ -n ${FUZZ_SEED:-} ]]; then
   export GODEBUG=${GODEBUG:+$GODEBUG,}fuzzseed=$FUZZ_SEED
-  dice=(-parallel 1)
+  beside=2 dice=(-parallel 1)
 fi
-for t in "${targets[@]}"; do
-  echo "fuzz ${t#*:} $time"
-  go test "./${t%%:*}" -run '^$' -fuzz "^${t#*:}\$" -fuzztime "$time" "${dice[@]}" | grep -E -v '^fuzz: elapsed' || { echo "${t#*:} has found something" >&2; exit 1; }
-done
+one() { # DIR:TARGET TIME [FLAG...]
+  local dir=${1%%:*} name=${1#*:} out
+  if out=$(go test "./$dir" -run '^$' -fuzz "^$name\$" -fuzztime "${@:2}" 2>&1) && [[ $out != *"no fuzz tests"* ]]; then
+    echo "fuzz $name $2: $(tail -n 1 <<<"$out")"
+  else
+    echo "$out"
+    echo "$name has found something" >&2
+    return 1
+  fi
+}
+export -f one
+printf '%s\n' "${targets[@]}" | xargs -P "$beside" -I{} bash -c 'one "$@"' one {} "$time" "${dice[@]}"
