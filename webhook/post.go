@@ -14,6 +14,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
 
 	"kurir/events"
 	"kurir/fetch"
@@ -181,7 +182,7 @@ func (d *Dispatcher) callerFor(sandbox bool) *caller {
 // WEBHOOK_URL_INVALID. sandbox says that its instance is one.
 func (d *Dispatcher) CheckURL(raw string, sandbox bool) error {
 	u, err := url.Parse(raw)
-	if err != nil || len(raw) > maxURL || strings.ContainsFunc(raw, func(r rune) bool { return r <= ' ' }) {
+	if err != nil || len(raw) > maxURL || strings.ContainsFunc(raw, func(r rune) bool { return unicode.IsSpace(r) || unicode.IsControl(r) }) {
 		return problem.New(problem.WebhookURLInvalid, "")
 	}
 	if u.Fragment != "" {

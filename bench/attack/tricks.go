@@ -153,7 +153,8 @@ func (s *siege) sites(ctx context.Context) {
 	}
 }
 
-// smuggled sends requests whose end two readers could see at different places: what is behind must not be answered.
+// smuggled sends requests whose end two readers could see at different places: what is behind must not be answered. A folded
+// header alone is none: RFC 9112 §5.2 says what it means.
 func (s *siege) smuggled(ctx context.Context) {
 	hidden := "GET /v1/instances HTTP/1.1\r\nHost: k\r\nAuthorization: Bearer " + s.admin + "\r\n\r\n"
 	begin := "POST /healthz HTTP/1.1\r\nHost: k\r\n"
@@ -165,7 +166,7 @@ func (s *siege) smuggled(ctx context.Context) {
 		"odd chunking":          begin + "Transfer-Encoding: xchunked\r\n\r\n0\r\n\r\n" + hidden,
 		"chunking twice":        begin + "Transfer-Encoding: chunked\r\nTransfer-Encoding: identity\r\n\r\n0\r\n\r\n" + hidden,
 		"space before colon":    begin + "Transfer-Encoding : chunked\r\n\r\n0\r\n\r\n" + hidden,
-		"folded header":         begin + "Content-Length:\r\n 0\r\n\r\n" + hidden,
+		"folded header":         begin + "Content-Length: 5\r\nTransfer-Encoding:\r\n chunked\r\n\r\n0\r\n\r\n" + hidden,
 		"bare line feed":        "POST /healthz HTTP/1.1\r\nHost: k\r\nX: a\rContent-Length: 0\r\n\r\n" + hidden,
 		"negative chunk":        begin + "Transfer-Encoding: chunked\r\n\r\n-1\r\n\r\n" + hidden,
 		"chunk of another base": begin + "Transfer-Encoding: chunked\r\n\r\n0x0\r\n\r\n" + hidden,
