@@ -75,6 +75,11 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	out := &writer{ResponseWriter: w, rc: http.NewResponseController(w), limit: h.Limits.Write}
 	_ = out.rc.SetWriteDeadline(time.Time{}) // that of the request before
+	if len(r.TransferEncoding) > 0 {
+		// It may have had a Content-Length too, which the server drops without a word: a proxy in front that went by that
+		// one would take what comes next for the next caller's (RFC 9112 §6.1).
+		w.Header().Set("Connection", "close")
+	}
 	if r.Body != nil && r.Body != http.NoBody {
 		r.Body = newBody(r.Body, out.rc, h.Limits)
 	}

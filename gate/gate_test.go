@@ -12,6 +12,7 @@ import (
 	"net/netip"
 	"os"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -386,5 +387,23 @@ func TestForgedOriginDoesNotPass(t *testing.T) {
 		"X-Forwarded-Proto: https\r\nX-Original-URL: /v1/instances\r\nX-HTTP-Method-Override: DELETE\r\n\r\n"
 	if got := ask(h.dial("127.0.0.4"), forged); got != http.StatusNoContent {
 		t.Errorf("answered %d", got)
+	}
+}
+
+// Where one reader could go by a length and another by the chunks, what comes behind is read by nobody.
+func TestNothingIsReadBehindChunks(t *testing.T) {
+	h := open(t, Limits{}, nil)
+	const begin, hidden = "POST / HTTP/1.1\r\nHost: k\r\n", "GET /hidden HTTP/1.1\r\nHost: k\r\n\r\n"
+	for _, head := range []string{
+		"Content-Length: 5\r\nTransfer-Encoding: chunked\r\n", "Content-Length: 5\r\nTransfer-Encoding:\r\n chunked\r\n", "Transfer-Encoding: chunked\r\n",
+	} {
+		c := h.dial("127.0.0.2")
+		if _, err := io.WriteString(c, begin+head+"\r\n0\r\n\r\n"+hidden); err != nil {
+			t.Fatal(err)
+		}
+		all, err := io.ReadAll(c) // to its end
+		if n := strings.Count(string(all), "HTTP/1.1 "); n != 1 || err != nil && !errors.Is(err, syscall.ECONNRESET) {
+			t.Errorf("%q: %d answers, %v", head, n, err)
+		}
 	}
 }

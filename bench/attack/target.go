@@ -203,9 +203,6 @@ func (t *target) raw(ctx context.Context, text string) (all []answer) {
 	}
 	defer func() { _ = c.Close() }()
 	_, _ = io.WriteString(c, text)
-	if half, ok := c.(*net.TCPConn); ok {
-		_ = half.CloseWrite()
-	}
 	r := bufio.NewReader(c)
 	for {
 		resp, err := http.ReadResponse(r, nil)
