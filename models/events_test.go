@@ -227,7 +227,7 @@ func TestDeliveriesAreMadeWithTheEvent(t *testing.T) {
 				heads++
 			}
 		}
-		due, err := db.DueDeliveries(ctx, hooks[name].ID, time.Now().Add(time.Second), 10)
+		due, err := db.DueDeliveries(ctx, hooks[name].ID, time.Now().Add(time.Second), 10, nil)
 		if err != nil || got != want || len(due) != heads {
 			t.Errorf("%s gets %s, want %s; %d due of %d heads; %v", name, got, want, len(due), heads, err)
 		}

@@ -54,7 +54,7 @@ func TestOldEventsGoAndUndeliveredOnesStay(t *testing.T) {
 	if n := sweep(t, db.SweepEvents(cut)); n != 12 {
 		t.Errorf("%d deleted, want the 12 before the undelivered one", n)
 	}
-	due, err := db.DueDeliveries(ctx, hook.ID, time.Now().Add(time.Second), 10)
+	due, err := db.DueDeliveries(ctx, hook.ID, time.Now().Add(time.Second), 10, nil)
 	if err != nil || len(due) != 1 {
 		t.Fatal(due, err)
 	}
@@ -102,7 +102,7 @@ func TestOldDeliveriesMessagesAndWhatIsGone(t *testing.T) {
 		n.Chat = fmt.Sprint(i)
 		appendAll(t, db, n)
 	}
-	due, err := db.DueDeliveries(ctx, hooks[0].ID, time.Now().Add(time.Second), 7)
+	due, err := db.DueDeliveries(ctx, hooks[0].ID, time.Now().Add(time.Second), 7, nil)
 	if err != nil || len(due) != 7 {
 		t.Fatal(due, err)
 	}
@@ -166,7 +166,7 @@ func TestOldDeliveriesMessagesAndWhatIsGone(t *testing.T) {
 	if list, err := db.Events(ctx, id, 0, nil, 100); err != nil || len(list) != 1 || list[0].Key != "last" {
 		t.Errorf("what another webhook waits for must stay: %v, %v", list, err)
 	}
-	due, err = db.DueDeliveries(ctx, global.ID, time.Now().Add(time.Second), 7)
+	due, err = db.DueDeliveries(ctx, global.ID, time.Now().Add(time.Second), 7, nil)
 	if err != nil || len(due) != 1 || due[0].Event == nil {
 		t.Fatal(due, err)
 	}
