@@ -66,7 +66,7 @@ func run(ctx context.Context, only []string) error {
 	defer func() { b.kurir.stop() }()
 
 	sections := []section{
-		{"start", benchStart}, {"accept", benchAccept}, {"queue", benchQueue}, {"send", benchSend},
+		{"start", benchStart}, {"accept", benchAccept}, {"queue", benchQueue}, {"janitor", benchJanitor}, {"send", benchSend},
 		{"lists", benchLists}, {"files", benchFiles}, {"events", benchEvents}, {"soak", benchSoak}, {"sandbox", benchSandbox}, {"memory", benchMemory},
 	}
 	for _, s := range sections {

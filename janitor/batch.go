@@ -5,8 +5,8 @@ import "time"
 const (
 	batchFirst, batchLeast, batchMost = 20, 5, 2000
 
-	// holdAim is where batches stop to grow. There is room up to Hold for the fsync that takes longer for once and for the
-	// checkpoint that comes with some commits.
+	// holdAim is where batches stop to grow, on a disk whose COMMIT takes most of it. Elsewhere the time that a batch may
+	// take ends it before. There is room up to Hold for the fsync that takes longer for once.
 	holdAim = 20 * time.Millisecond
 )
 

@@ -1,9 +1,9 @@
 // Package janitor deletes what is older than it is to be kept.
 //
 // Invariant: rows go in batches, each a transaction of its own, and after one that kept the writer from others for long
-// the next is at once smaller. What is aimed at is far below Hold; a batch whose COMMIT brings a checkpoint of the WAL,
-// or meets a busy disk, can still pass it once. How large a batch may be is found out for each kind of row anew, because
-// a row of one table says nothing about another's.
+// the next is at once smaller. A batch ends when its time is over, whatever its size (models.DB), and its COMMIT brings
+// no checkpoint; what is aimed at is far below Hold, which leaves room for a disk or a machine that is busy for once. How
+// large a batch may be is found out for each kind of row anew, because a row of one table says nothing about another's.
 package janitor
 
 import (

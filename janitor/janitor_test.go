@@ -209,15 +209,18 @@ func TestTheJanitorWorksBesideWriters(t *testing.T) {
 	fill(t, db, id, 1500)
 	var mu sync.Mutex
 	chores, writes := 0, 0
-	db.OnHold(func(held time.Duration, chore bool) {
+	db.OnHold(func(held time.Duration, by models.Holder) {
 		mu.Lock()
 		defer mu.Unlock()
 		if held <= 0 {
 			t.Error("a transaction in no time")
 		}
-		if writes++; chore {
+		switch by {
+		case models.HoldChore:
 			chores++
-			writes--
+		case models.HoldWriters:
+			writes++
+		case models.HoldCheckpoint:
 		}
 	})
 	ctx, stop := context.WithCancel(t.Context())

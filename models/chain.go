@@ -186,7 +186,7 @@ func VerifyAudit(ctx context.Context, databaseURL string, noted *AuditHead) (Aud
 	if err != nil {
 		return AuditCheck{}, err
 	}
-	pool, err := sql.Open(driverName, dsn(path, true))
+	pool, err := sql.Open(driverName, dsn(path, forReads))
 	if err != nil {
 		return AuditCheck{}, err
 	}

@@ -38,7 +38,7 @@ func verify(t testing.TB, path string, noted *AuditHead) AuditCheck {
 // forge runs statements on the file as somebody would who has the disk: the triggers are no obstacle to them.
 func forge(t testing.TB, path string, statements ...string) {
 	t.Helper()
-	pool, err := sql.Open(driverName, dsn(path, false))
+	pool, err := sql.Open(driverName, dsn(path, forWrites))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -219,7 +219,7 @@ func sweepLines(t *testing.T, db *DB, last int64) (n int64) {
 // migrateTo makes a database as an earlier kurir left it, by migrating up or down to its version.
 func migrateTo(t *testing.T, path string, version int64) {
 	t.Helper()
-	pool, err := sql.Open(driverName, dsn(path, false))
+	pool, err := sql.Open(driverName, dsn(path, forWrites))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -93,9 +93,10 @@ type Due struct {
 }
 
 // DueDeliveries returns up to limit deliveries of a webhook whose turn it is by at, each the head of its lane; those
-// that wait longest first. In a lane there is never more than one.
-func (db *DB) DueDeliveries(ctx context.Context, webhookID string, at time.Time, limit int) ([]Due, error) {
-	list, places, err := db.dueHeads(ctx, webhookID, at, limit)
+// that wait longest first. In a lane there is never more than one. The limit counts those in flight, and they are left
+// out.
+func (db *DB) DueDeliveries(ctx context.Context, webhookID string, at time.Time, limit int, flying map[int64]struct{}) ([]Due, error) {
+	list, places, err := db.dueHeads(ctx, webhookID, at, limit, flying)
 	for i, pos := range places {
 		e, err := scanEvent(db.reads.QueryRowContext(ctx, "SELECT "+eventColumns+" FROM events WHERE pos = ?", pos))
 		if err == nil {
@@ -108,7 +109,7 @@ func (db *DB) DueDeliveries(ctx context.Context, webhookID string, at time.Time,
 }
 
 // dueHeads returns what is due and the places of the events.
-func (db *DB) dueHeads(ctx context.Context, webhookID string, at time.Time, limit int) (list []Due, places []int64, err error) {
+func (db *DB) dueHeads(ctx context.Context, webhookID string, at time.Time, limit int, flying map[int64]struct{}) (list []Due, places []int64, err error) {
 	const query = `SELECT id, attempts, later_at, event_pos FROM deliveries
 		WHERE webhook_id = ? AND state = 'pending' AND head AND next_at <= ? ORDER BY next_at LIMIT ?`
 	rows, err := db.reads.QueryContext(ctx, query, webhookID, at.UTC(), limit)
@@ -122,7 +123,9 @@ func (db *DB) dueHeads(ctx context.Context, webhookID string, at time.Time, limi
 		if err := rows.Scan(&d.ID, &d.Attempts, &d.LaterAt, &pos); err != nil {
 			return nil, nil, err
 		}
-		list, places = append(list, d), append(places, pos)
+		if _, ok := flying[d.ID]; !ok {
+			list, places = append(list, d), append(places, pos)
+		}
 	}
 	return list, places, rows.Err()
 }

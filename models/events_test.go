@@ -227,9 +227,17 @@ func TestDeliveriesAreMadeWithTheEvent(t *testing.T) {
 				heads++
 			}
 		}
-		due, err := db.DueDeliveries(ctx, hooks[name].ID, time.Now().Add(time.Second), 10)
+		due, err := db.DueDeliveries(ctx, hooks[name].ID, time.Now().Add(time.Second), 10, nil)
 		if err != nil || got != want || len(due) != heads {
 			t.Errorf("%s gets %s, want %s; %d due of %d heads; %v", name, got, want, len(due), heads, err)
+		}
+		if len(due) > 0 { // what is in flight is left out, and counts
+			flying := map[int64]struct{}{due[0].ID: {}}
+			for limit, want := range map[int]int{1: 0, 10: heads - 1} {
+				if rest, err := db.DueDeliveries(ctx, hooks[name].ID, time.Now().Add(time.Second), limit, flying); err != nil || len(rest) != want {
+					t.Errorf("%s: %d due beside the one in flight, want %d; %v", name, len(rest), want, err)
+				}
+			}
 		}
 		if want := map[string]int{"everybody's": 2, "b's": 1}[name]; want != 0 && heads != want {
 			t.Errorf("%s: %d heads, want %d", name, heads, want)

@@ -266,11 +266,11 @@ func (db *DB) ReleaseMedia(ctx context.Context, n int) (done int64, held time.Du
 		return 0, 0, false, err
 	}
 	done, held, err = db.eachMedia(ctx, "UPDATE media SET free_since = ? WHERE id = ? AND free_since IS NULL AND state <> 'pending'", now(), ids)
-	return done, held, len(ids) == n && done > 0, err
+	return done, held, (len(ids) == n || done < int64(len(ids))) && done > 0, err
 }
 
 // ExpireMedia deletes up to n rows whose time is over, or whose instance was deleted, and returns the hashes of their
-// files; whether another row needs the same file, MediaUsed tells.
+// files. Some of them may be needed still, by these rows or by others: MediaUsed tells.
 func (db *DB) ExpireMedia(ctx context.Context, before time.Time, n int) (hashes []string, held time.Duration, more bool, err error) {
 	ids, hashes, err := db.freeMedia(ctx, "(free_since < ? OR instance_id NOT IN (SELECT id FROM instances))", n, before.UTC())
 	if err != nil || len(ids) == 0 {
@@ -279,7 +279,7 @@ func (db *DB) ExpireMedia(ctx context.Context, before time.Time, n int) (hashes 
 	const query = `DELETE FROM media WHERE (free_since <= ?1 OR instance_id NOT IN (SELECT id FROM instances))
 		AND id = ?2 AND state <> 'pending'`
 	done, held, err := db.eachMedia(ctx, query, now(), ids)
-	return hashes, held, len(ids) == n && done > 0, err
+	return hashes, held, (len(ids) == n || done < int64(len(ids))) && done > 0, err
 }
 
 // freeMedia lists files under a condition whose events are all delivered.
@@ -307,7 +307,7 @@ func (db *DB) freeMedia(ctx context.Context, where string, n int, args ...any) (
 	return ids, hashes, StorageError(rows.Err())
 }
 
-// eachMedia runs a statement for each id, with a time before it.
+// eachMedia runs a statement for each id, with a time before it, as far as it gets in choreTime.
 func (db *DB) eachMedia(ctx context.Context, query string, at time.Time, ids []string) (done int64, held time.Duration, err error) {
 	held, err = db.chore(ctx, func(s *session) error {
 		done = 0
@@ -320,7 +320,9 @@ func (db *DB) eachMedia(ctx context.Context, query string, at time.Time, ids []s
 			if err != nil {
 				return err
 			}
-			done += n
+			if done += n; s.enough() {
+				break
+			}
 		}
 		return nil
 	})

@@ -46,7 +46,7 @@ func (db *DB) Migrate(ctx context.Context) error {
 		return fmt.Errorf("read the migrations: %w", err)
 	}
 	// A pool of its own: goose wants several connections, and the writer has the only one of its pool.
-	pool, err := sql.Open(driverName, dsn(db.path, false))
+	pool, err := sql.Open(driverName, dsn(db.path, forWrites))
 	if err != nil {
 		return fmt.Errorf("migrate the database: %w", err)
 	}

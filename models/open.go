@@ -46,6 +46,7 @@ type DB struct {
 	read   *gorm.DB  // over reads
 	tx     *gorm.DB  // over the writer's connection: only inside Write
 	writer *writer
+	wal    *checkpointer
 
 	closeOnce sync.Once
 	closeErr  error
@@ -83,7 +84,7 @@ func Open(ctx context.Context, cfg Config) (*DB, error) {
 
 func (db *DB) open(ctx context.Context, outcomes func(before, after Message) []NewEvent) error {
 	var err error
-	if db.pool, err = sql.Open(driverName, dsn(db.path, false)); err != nil {
+	if db.pool, err = sql.Open(driverName, dsn(db.path, forWrites)); err != nil {
 		return err
 	}
 	db.pool.SetMaxOpenConns(1)
@@ -92,13 +93,16 @@ func (db *DB) open(ctx context.Context, outcomes func(before, after Message) []N
 		return err
 	}
 	s.outcomes = outcomes
-	w := newWriter(s, db.log)
+	if db.wal, err = newCheckpointer(ctx, db); err != nil {
+		return errors.Join(err, s.close())
+	}
+	w := newWriter(s, db.log, db.wal.poke)
 	go w.run()
 	db.writer = w
 	if db.tx, err = gorm.Open(newDialector(s), gormConfig()); err != nil {
 		return err
 	}
-	reads, err := sql.Open(driverName, dsn(db.path, true))
+	reads, err := sql.Open(driverName, dsn(db.path, forReads))
 	if err != nil {
 		return err
 	}
@@ -117,6 +121,9 @@ func (db *DB) Close() error {
 		if db.writer != nil {
 			close(db.writer.closing)
 			<-db.writer.done
+		}
+		if db.wal != nil {
+			errs = append(errs, db.wal.close())
 		}
 		if db.reads != nil { // before the writer: the last connection to go checkpoints the WAL, and it must be able to write
 			errs = append(errs, db.reads.close())
@@ -164,15 +171,27 @@ func sqlitePath(raw string) (string, error) {
 	}
 }
 
+// use is what a connection is for.
+type use int
+
+const (
+	forWrites use = iota
+	forReads
+	forCheckpoints // on a database that is in WAL mode already
+)
+
 // dsn writes the connection string. busy_timeout comes first: switching to WAL already needs a lock.
-func dsn(path string, readOnly bool) string {
+func dsn(path string, what use) string {
 	q := []string{"_pragma=busy_timeout(5000)"}
-	if readOnly {
+	switch what {
+	case forReads:
 		q = append(q, "mode=ro", "_pragma=query_only(1)")
-	} else {
+	case forCheckpoints: // nothing that takes the write lock, as auto_vacuum does
+		q = append(q, "mode=rw", "_pragma=synchronous(FULL)")
+	case forWrites:
 		// auto_vacuum takes effect on a database without tables only; see DB.Vacuum.
 		q = append(q, "_txlock=immediate", "_pragma=auto_vacuum(2)", "_pragma=journal_mode(WAL)", "_pragma=synchronous(FULL)",
-			"_pragma=journal_size_limit(67108864)")
+			"_pragma=journal_size_limit(67108864)", fmt.Sprintf("_pragma=wal_autocheckpoint(%d)", writerCheckpoints))
 	}
 	q = append(q, "_pragma=foreign_keys(1)", "_pragma=temp_store(MEMORY)", "_pragma=cache_size(-4000)",
 		"_time_integer_format=unix_micro", "_inttotime=1", "_dqs=0")

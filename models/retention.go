@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"time"
 )
@@ -24,13 +25,20 @@ type Sweep struct {
 	at     int64 // what is up to here was looked at
 	stop   int64 // look no further
 	begun  bool
-	window func(ctx context.Context, after int64, limit int) (last int64, more bool, err error)
+	window func(ctx context.Context, after int64, limit int) (marks []int64, more bool, err error)
 	remove func(s *session, after, last int64) (int64, error)
 	limit  func(ctx context.Context) (int64, error) // sets stop; nil: no limit
 }
 
-// Step looks at up to n rows and deletes what of them may go. held is how long the writer was kept from others, until
-// it was free again.
+// choreTime is when a chore has done enough for one transaction. It is far below what a chore may keep the writer for,
+// since the COMMIT comes on top, and a busy machine stretches both. The clock is looked at after each slice.
+const choreTime = 3 * time.Millisecond
+
+// slice is how many rows go by one statement.
+const slice = 10
+
+// Step looks at up to n rows and deletes what of them may go, as far as it gets in choreTime. held is how long the writer
+// was kept from others, until it was free again.
 func (w *Sweep) Step(ctx context.Context, n int) (deleted int64, held time.Duration, more bool, err error) {
 	if !w.begun {
 		w.begun, w.stop = true, 1<<62
@@ -40,50 +48,67 @@ func (w *Sweep) Step(ctx context.Context, n int) (deleted int64, held time.Durat
 			}
 		}
 	}
-	last, more, err := w.window(ctx, w.at, n)
+	marks, more, err := w.window(ctx, w.at, n)
 	if err != nil {
 		return 0, 0, false, fmt.Errorf("sweep %s: %w", w.Name, err)
 	}
-	if last >= w.stop {
-		last, more = w.stop, false
+	if i := slices.IndexFunc(marks, func(at int64) bool { return at >= w.stop }); i >= 0 {
+		marks, more = append(marks[:i], w.stop), false
 	}
-	if last <= w.at {
+	if len(marks) == 0 || marks[len(marks)-1] <= w.at {
 		return 0, 0, false, nil
 	}
+	at := w.at
 	held, err = w.db.chore(ctx, func(s *session) error {
-		deleted, err = w.remove(s, w.at, last)
-		return err
+		for i, last := range marks {
+			n, err := w.remove(s, at, last)
+			if err != nil {
+				return err
+			}
+			deleted, at = deleted+n, last
+			if i < len(marks)-1 && s.enough() {
+				more = true
+				break
+			}
+		}
+		return nil
 	})
 	if err != nil {
 		return 0, held, false, fmt.Errorf("sweep %s: %w", w.Name, err)
 	}
-	w.at = last
+	w.at = at
 	return deleted, held, more, nil
 }
 
+// enough says that the transaction has taken the time that a chore may take.
+func (s *session) enough() bool { return time.Since(s.begun) >= choreTime }
+
 // oldest returns a window over a table whose rows are in the order of their time: the keys after a key, up to a row
-// that is not old.
-func (db *DB) oldest(table, key, column string, before time.Time) func(context.Context, int64, int) (int64, bool, error) {
+// that is not old. marks has the last key of each slice.
+func (db *DB) oldest(table, key, column string, before time.Time) func(context.Context, int64, int) ([]int64, bool, error) {
 	query := "SELECT " + key + ", CAST(" + column + " AS INTEGER) FROM " + table + " WHERE " + key + " > ? ORDER BY " + key + " LIMIT ?"
-	return func(ctx context.Context, after int64, limit int) (last int64, more bool, err error) {
+	return func(ctx context.Context, after int64, limit int) (marks []int64, more bool, err error) {
 		rows, err := db.reads.QueryContext(ctx, query, after, limit)
 		if err != nil {
-			return 0, false, StorageError(err)
+			return nil, false, StorageError(err)
 		}
 		defer func() { _ = rows.Close() }()
 		n := 0
 		for rows.Next() {
 			var id, at int64 // at in microseconds
 			if err := rows.Scan(&id, &at); err != nil {
-				return 0, false, err
+				return nil, false, err
 			}
 			if at >= before.UnixMicro() {
-				return last, false, nil
+				return marks, false, nil
 			}
-			last = id
+			if n%slice == 0 {
+				marks = append(marks, id)
+			}
+			marks[len(marks)-1] = id
 			n++
 		}
-		return last, n == limit, StorageError(rows.Err())
+		return marks, n == limit, StorageError(rows.Err())
 	}
 }
 
@@ -188,7 +213,7 @@ func (db *DB) SweepGone(ctx context.Context, n int) (deleted int64, held time.Du
 	err = db.reads.QueryRowContext(ctx, goneWebhook).Scan(&id)
 	if err == nil {
 		const query = "DELETE FROM deliveries WHERE id IN (SELECT id FROM deliveries WHERE webhook_id = ? LIMIT ?)"
-		return db.sweepOne(ctx, query, id, n)
+		return db.sweepSome(ctx, n, query, id)
 	}
 	if !errors.Is(err, sql.ErrNoRows) {
 		return 0, 0, false, fmt.Errorf("sweep what is gone: %w", StorageError(err))
@@ -204,22 +229,29 @@ func (db *DB) SweepGone(ctx context.Context, n int) (deleted int64, held time.Du
 		return 0, 0, false, fmt.Errorf("sweep what is gone: %w", StorageError(err))
 	}
 	const query = "DELETE FROM events WHERE pos IN (SELECT pos FROM events WHERE instance_id = ? AND pos <= ? ORDER BY seq LIMIT ?)"
-	if deleted, held, more, err = db.sweepOne(ctx, query, id, limit, n); err != nil || more {
+	if deleted, held, more, err = db.sweepSome(ctx, n, query, id, limit); err != nil || more {
 		return deleted, held, more, err
 	}
-	_, _, more, err = db.sweepOne(ctx, `DELETE FROM event_heads WHERE instance_id = ?1
-		AND NOT EXISTS (SELECT 1 FROM events WHERE instance_id = ?1)`, id)
+	_, _, more, err = db.sweepSome(ctx, 1, `DELETE FROM event_heads WHERE instance_id = ?1
+		AND NOT EXISTS (SELECT 1 FROM events WHERE instance_id = ?1) AND ?2 > 0`, id)
 	return deleted, held, more, err
 }
 
-// sweepOne runs one statement; more says that it deleted something.
-func (db *DB) sweepOne(ctx context.Context, query string, args ...any) (deleted int64, held time.Duration, more bool, err error) {
+// sweepSome runs a statement, whose last argument is how many rows it deletes at most, until it has deleted n or its
+// time is over; more says that it deleted something.
+func (db *DB) sweepSome(ctx context.Context, n int, query string, args ...any) (deleted int64, held time.Duration, more bool, err error) {
 	held, err = db.chore(ctx, func(s *session) error {
-		res, err := s.exec(query, args...)
-		if err == nil {
-			deleted, err = res.RowsAffected()
+		for left := n; left > 0 && (left == n || !s.enough()); left -= slice {
+			res, err := s.exec(query, append(slices.Clone(args), min(left, slice))...)
+			if err != nil {
+				return err
+			}
+			gone, err := res.RowsAffected()
+			if deleted += gone; err != nil || gone == 0 {
+				return err
+			}
 		}
-		return err
+		return nil
 	})
 	if err != nil {
 		return 0, held, false, fmt.Errorf("sweep what is gone: %w", err)
@@ -230,7 +262,8 @@ func (db *DB) sweepOne(ctx context.Context, query string, args ...any) (deleted 
 // spareFree is how many free pages stay in the file for what comes next.
 const spareFree = 1024
 
-// Vacuum gives up to n free pages at the end of the file back to the disk and says whether there are more to give. Only
+// Vacuum gives up to n free pages at the end of the file back to the disk, as far as it gets in choreTime, and says
+// whether there are more to give. Only
 // a database that was made with incremental vacuum can; one of an older kurir keeps its size and fills the free pages
 // again, until somebody runs VACUUM on it while kurir is stopped.
 func (db *DB) Vacuum(ctx context.Context, n int) (held time.Duration, more bool, err error) {
@@ -251,9 +284,13 @@ func (db *DB) Vacuum(ctx context.Context, n int) (held time.Duration, more bool,
 			return err
 		}
 		defer func() { _ = rows.Close() }()
-		for rows.Next() { // to the end
+		freed := 0
+		for rows.Next() {
+			if freed++; s.enough() {
+				break
+			}
 		}
-		more = free-spareFree > n
+		more = free-spareFree > freed
 		return s.check(rows.Err())
 	})
 	if err != nil {

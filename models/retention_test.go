@@ -54,7 +54,7 @@ func TestOldEventsGoAndUndeliveredOnesStay(t *testing.T) {
 	if n := sweep(t, db.SweepEvents(cut)); n != 12 {
 		t.Errorf("%d deleted, want the 12 before the undelivered one", n)
 	}
-	due, err := db.DueDeliveries(ctx, hook.ID, time.Now().Add(time.Second), 10)
+	due, err := db.DueDeliveries(ctx, hook.ID, time.Now().Add(time.Second), 10, nil)
 	if err != nil || len(due) != 1 {
 		t.Fatal(due, err)
 	}
@@ -102,7 +102,7 @@ func TestOldDeliveriesMessagesAndWhatIsGone(t *testing.T) {
 		n.Chat = fmt.Sprint(i)
 		appendAll(t, db, n)
 	}
-	due, err := db.DueDeliveries(ctx, hooks[0].ID, time.Now().Add(time.Second), 7)
+	due, err := db.DueDeliveries(ctx, hooks[0].ID, time.Now().Add(time.Second), 7, nil)
 	if err != nil || len(due) != 7 {
 		t.Fatal(due, err)
 	}
@@ -166,7 +166,7 @@ func TestOldDeliveriesMessagesAndWhatIsGone(t *testing.T) {
 	if list, err := db.Events(ctx, id, 0, nil, 100); err != nil || len(list) != 1 || list[0].Key != "last" {
 		t.Errorf("what another webhook waits for must stay: %v, %v", list, err)
 	}
-	due, err = db.DueDeliveries(ctx, global.ID, time.Now().Add(time.Second), 7)
+	due, err = db.DueDeliveries(ctx, global.ID, time.Now().Add(time.Second), 7, nil)
 	if err != nil || len(due) != 1 || due[0].Event == nil {
 		t.Fatal(due, err)
 	}
@@ -239,7 +239,7 @@ func TestTheFileShrinks(t *testing.T) {
 	}
 	steps := 0
 	for more := true; more; steps++ {
-		if _, more, err = db.Vacuum(ctx, 500); err != nil {
+		if _, more, err = db.Vacuum(ctx, 500); err != nil { // a page at a time, until its time is over
 			t.Fatal(err)
 		}
 	}
@@ -249,5 +249,55 @@ func TestTheFileShrinks(t *testing.T) {
 	}
 	if _, err := os.Stat(db.Path()); err != nil {
 		t.Error(err)
+	}
+}
+
+// A batch ends by the clock: a row that takes longer than a batch may take ends it after one slice, whatever was asked for.
+func TestAChoreEndsWhenItsTimeIsOver(t *testing.T) {
+	t.Parallel()
+	db := openTest(t)
+	ctx := t.Context()
+	id := instance(t, db, "a")
+	hook := Webhook{InstanceID: id, URL: "http://x/", Events: AllEvents}
+	if err := db.CreateWebhook(ctx, &hook); err != nil {
+		t.Fatal(err)
+	}
+	var list []NewEvent
+	for i := range 5 * slice {
+		list = append(list, happening(id, fmt.Sprint(i)))
+	}
+	if _, err := db.AppendEvents(ctx, list...); err != nil {
+		t.Fatal(err)
+	}
+	for _, table := range []string{"events", "deliveries"} { // some 10 ms for each row on a fast machine
+		if err := exec(t, db, "CREATE TRIGGER slow_"+table+" AFTER DELETE ON "+table+` BEGIN
+			INSERT INTO settings (name, value) SELECT 'x', count(*) FROM (SELECT 1 FROM sqlite_master a, sqlite_master b, sqlite_master c LIMIT 100000) WHERE TRUE
+			ON CONFLICT (name) DO UPDATE SET value = value; END`); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := exec(t, db, "UPDATE deliveries SET state = 'delivered', created_at = 0"); err != nil {
+		t.Fatal(err)
+	}
+	if err := exec(t, db, "UPDATE events SET time = 0, created_at = 0"); err != nil {
+		t.Fatal(err)
+	}
+	cut := time.Now().Add(-time.Hour)
+	for _, s := range []*Sweep{db.SweepDeliveries(cut), db.SweepEvents(cut)} {
+		if n, held, more, err := s.Step(ctx, 5*slice); n != slice || held < choreTime || !more || err != nil {
+			t.Errorf("%s: %d rows in %s, more %v, %v", s.Name, n, held, more, err)
+		}
+		if n := sweep(t, s); n != 4*slice {
+			t.Errorf("%s: then %d", s.Name, n)
+		}
+	}
+	if _, err := db.AppendEvents(ctx, happening(id, "one more")); err != nil {
+		t.Fatal(err)
+	}
+	if err := db.DeleteWebhook(ctx, hook.ID); err != nil {
+		t.Fatal(err)
+	}
+	if n, _, _, err := db.SweepGone(ctx, 100); n != 1 || err != nil {
+		t.Errorf("%d of the deleted webhook, %v", n, err)
 	}
 }

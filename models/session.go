@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"time"
 )
 
 // maxStatements bounds the prepared statements kept; a query text beyond it is prepared each time.
@@ -22,6 +23,7 @@ type session struct {
 	ctx    context.Context // of every statement; it never ends
 	conn   *sql.Conn
 	stmts  map[string]*sql.Stmt
+	begun  time.Time  // of the transaction
 	broken error      // set when SQLite may have ended the transaction by itself: nothing more may run in it
 	head   *AuditHead // of the audit log, as this transaction has it; nil: not read since the transaction or a rollback began
 	news   news       // of the transaction, told after its commit; more than happened when a part was undone, which is harmless

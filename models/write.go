@@ -24,9 +24,20 @@ const (
 	abandoned
 )
 
+// Holder is who kept the writer for a while.
+type Holder int
+
+// The holders of the writer.
+const (
+	HoldWriters    Holder = iota // callers that share a transaction
+	HoldChore                    // one step of the janitor
+	HoldCheckpoint               // a checkpoint's last pages; no transaction
+)
+
 // request is one caller's part of a transaction.
 type request struct {
 	fn    func(*session) error
+	kind  Holder
 	state atomic.Int32
 	err   error
 	held  time.Duration // from the writer's taking it until the writer was free again
@@ -38,20 +49,21 @@ type writer struct {
 	s       *session
 	log     *slog.Logger
 	queue   chan *request
-	chores  chan *request // one at a time, each in a transaction of its own
+	alone   chan *request // one at a time, each in a transaction of its own, or in none
 	closing chan struct{} // closed: take no new requests
 	done    chan struct{} // closed: the goroutine ended
 
 	appended     broadcast // events
 	onDeliveries atomic.Pointer[func(webhookIDs []string)]
 	onMedia      atomic.Pointer[func(instanceID string)]
-	onHold       atomic.Pointer[func(held time.Duration, chore bool)]
+	onHold       atomic.Pointer[func(held time.Duration, by Holder)]
+	onCommit     func() // set before the first request
 }
 
-func newWriter(s *session, log *slog.Logger) *writer {
+func newWriter(s *session, log *slog.Logger, onCommit func()) *writer {
 	return &writer{
-		s: s, log: log, queue: make(chan *request, 1024),
-		chores: make(chan *request), closing: make(chan struct{}), done: make(chan struct{}),
+		s: s, log: log, onCommit: onCommit, queue: make(chan *request, 1024),
+		alone: make(chan *request), closing: make(chan struct{}), done: make(chan struct{}),
 	}
 }
 
@@ -72,19 +84,18 @@ func (db *DB) write(ctx context.Context, fn func(*session) error) error {
 }
 
 // chore is write for work that nobody waits for: in a transaction of its own, so that held, which is how long the
-// writer was kept from others by it, COMMIT with its fsync and a checkpoint included, is all its own.
+// writer was kept from others by it, COMMIT with its fsync included, is all its own.
 func (db *DB) chore(ctx context.Context, fn func(*session) error) (held time.Duration, err error) {
-	r := &request{fn: fn, done: make(chan error, 1)}
-	err = db.writer.do(ctx, db.writer.chores, r)
+	r := &request{kind: HoldChore, fn: fn, done: make(chan error, 1)}
+	err = db.writer.do(ctx, db.writer.alone, r)
 	if r.state.Load() != taken {
 		return 0, err
 	}
 	return r.held, err
 }
 
-// OnHold has fn told how long each transaction kept the writer, and whether it was a chore of the janitor. fn runs on
-// the writer's goroutine.
-func (db *DB) OnHold(fn func(held time.Duration, chore bool)) { db.writer.onHold.Store(&fn) }
+// OnHold has fn told how long the writer was kept each time, and by whom. fn runs on the writer's goroutine.
+func (db *DB) OnHold(fn func(held time.Duration, by Holder)) { db.writer.onHold.Store(&fn) }
 
 // do hands a request to the writer and waits for what comes of it.
 func (w *writer) do(ctx context.Context, queue chan<- *request, r *request) error {
@@ -143,13 +154,13 @@ func (w *writer) run() {
 		select {
 		case r := <-w.queue:
 			batch = w.collect(append(batch[:0], r))
-			w.serve(batch, false)
+			w.serve(batch)
 			clear(batch)
-		case r := <-w.chores:
-			w.serve(append(batch[:0], r), true)
+		case r := <-w.alone:
+			w.serve(append(batch[:0], r))
 		case <-w.closing:
 			for batch = w.collect(batch[:0]); len(batch) > 0; batch = w.collect(batch[:0]) {
-				w.serve(batch, false)
+				w.serve(batch)
 			}
 			return
 		}
@@ -171,7 +182,7 @@ func (w *writer) collect(batch []*request) []*request {
 }
 
 // serve runs a batch in one transaction and answers everybody after the commit.
-func (w *writer) serve(batch []*request, chore bool) {
+func (w *writer) serve(batch []*request) {
 	live := batch[:0:len(batch)]
 	for _, r := range batch {
 		if r.state.CompareAndSwap(pending, taken) {
@@ -182,10 +193,16 @@ func (w *writer) serve(batch []*request, chore bool) {
 		return
 	}
 	begun := time.Now()
-	err := w.transact(live)
+	var err error
+	if live[0].kind == HoldCheckpoint {
+		w.s.broken = nil
+		err = w.guard(live[0].fn)
+	} else {
+		err = w.transact(live)
+	}
 	held := time.Since(begun)
 	if fn := w.onHold.Load(); fn != nil {
-		(*fn)(held, chore)
+		(*fn)(held, live[0].kind)
 	}
 	for _, r := range live {
 		r.held = held
@@ -203,7 +220,7 @@ func (w *writer) serve(batch []*request, chore bool) {
 
 // transact returns the error that befell the transaction as a whole; an error of one part is in its request.
 func (w *writer) transact(batch []*request) error {
-	w.s.broken, w.s.news, w.s.head = nil, news{}, nil
+	w.s.begun, w.s.broken, w.s.news, w.s.head = time.Now(), nil, news{}, nil
 	if _, err := w.s.exec("BEGIN IMMEDIATE"); err != nil {
 		return fmt.Errorf("begin a transaction: %w", err)
 	}
@@ -223,6 +240,7 @@ func (w *writer) transact(batch []*request) error {
 	if _, err := w.s.exec("COMMIT"); err != nil {
 		return w.rollback(fmt.Errorf("commit: %w", err))
 	}
+	w.onCommit()
 	w.tell()
 	return nil
 }

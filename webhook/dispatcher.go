@@ -82,8 +82,8 @@ type Dispatcher struct {
 // New returns a Dispatcher that does nothing before Start.
 func New(db *models.DB, cfg Config) *Dispatcher {
 	d := &Dispatcher{db: db, cfg: cfg.withDefaults(), workers: map[string]*worker{}, closing: make(chan struct{})}
-	d.public = newCaller(cfg.Allow, cfg.Resolver)
-	d.local = newCaller(append(append([]netip.Prefix{}, cfg.Allow...), loopback...), cfg.Resolver)
+	d.public = newCaller(cfg.Allow, cfg.Resolver, d.cfg.Lanes)
+	d.local = newCaller(append(append([]netip.Prefix{}, cfg.Allow...), loopback...), cfg.Resolver, d.cfg.Lanes)
 	d.ctx, d.cancel = context.WithCancel(context.Background())
 	return d
 }
@@ -179,7 +179,11 @@ func (d *Dispatcher) Test(ctx context.Context, webhookID string) (Result, error)
 		return Result{}, err
 	}
 	id := "evt_" + ulid.Make().String()
-	a := d.post(ctx, w, events.Envelope{
+	c, err := d.caller(ctx, w)
+	if err != nil {
+		return Result{}, err
+	}
+	a := d.post(ctx, c, w, events.Envelope{
 		ID: id, Type: row.Type, Time: time.Now().UTC(), Instance: w.InstanceID, Data: row.Payload,
 	})
 	if ctx.Err() != nil {

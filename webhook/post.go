@@ -38,7 +38,8 @@ type caller struct {
 	client http.Client
 }
 
-func newCaller(allow []netip.Prefix, names *net.Resolver) *caller {
+// newCaller keeps as many connections to a receiver as are used at the same time.
+func newCaller(allow []netip.Prefix, names *net.Resolver, lanes int) *caller {
 	c := &caller{guard: fetch.Guard{Allow: allow}}
 	dialer := &net.Dialer{Timeout: 5 * time.Second, Control: c.guard.Control, Resolver: names}
 	c.client = http.Client{
@@ -48,7 +49,7 @@ func newCaller(allow []netip.Prefix, names *net.Resolver) *caller {
 			DialContext:            dialer.DialContext,
 			TLSHandshakeTimeout:    5 * time.Second,
 			MaxIdleConns:           100,
-			MaxIdleConnsPerHost:    4,
+			MaxIdleConnsPerHost:    lanes,
 			IdleConnTimeout:        60 * time.Second,
 			MaxResponseHeaderBytes: 64 << 10,
 			DisableCompression:     true,
@@ -70,7 +71,7 @@ type answer struct {
 func (a answer) ok() bool { return a.failure == "" }
 
 // post makes one call.
-func (d *Dispatcher) post(ctx context.Context, w models.Webhook, e events.Envelope) answer {
+func (d *Dispatcher) post(ctx context.Context, c *caller, w models.Webhook, e events.Envelope) answer {
 	e.Metadata, e.Data = w.MetadataJSON(), d.linked(e)
 	body, err := e.JSON()
 	if err != nil {
@@ -88,10 +89,6 @@ func (d *Dispatcher) post(ctx context.Context, w models.Webhook, e events.Envelo
 	}
 	req.Header.Set("Content-Type", "application/json")
 	req.Header.Set("User-Agent", "kurir")
-	c, err := d.caller(ctx, w)
-	if err != nil {
-		return answer{failure: "the instance could not be read"}
-	}
 	if err := c.guard.CheckURL(req.URL); err != nil {
 		return answer{failure: d.explain(err)}
 	}

@@ -38,7 +38,7 @@ func TestReceiversThatLeadInside(t *testing.T) {
 		}
 		return []netip.Addr{netip.MustParseAddr("127.0.0.2")}
 	})
-	c := newCaller([]netip.Prefix{netip.MustParsePrefix("127.0.0.1/32")}, names)
+	c := newCaller([]netip.Prefix{netip.MustParsePrefix("127.0.0.1/32")}, names, 1)
 	defer c.client.CloseIdleConnections()
 	post := func(url string) (int, error) {
 		resp, err := c.client.Post(url, "application/json", strings.NewReader("{}"))

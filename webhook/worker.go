@@ -30,6 +30,7 @@ type worker struct {
 
 	// Only the goroutine uses these.
 	flying map[int64]struct{} // deliveries in flight
+	caller *caller            // nil: not known yet. Neither a webhook's instance nor whether that is a sandbox ever changes
 	streak int                // failures since the last success
 	rest   time.Time          // nothing is started before
 }
@@ -82,18 +83,21 @@ func (w *worker) turn() time.Duration {
 	}
 	var due []models.Due
 	if err == nil {
-		due, err = w.d.db.DueDeliveries(w.d.ctx, w.id, now, w.d.cfg.Lanes)
+		due, err = w.d.db.DueDeliveries(w.d.ctx, w.id, now, lanes, w.flying)
+	}
+	if err == nil && len(due) > 0 && w.caller == nil {
+		w.caller, err = w.d.caller(w.d.ctx, hook)
 	}
 	if err != nil {
 		w.log.Error("look for deliveries", "err", err)
 		return diskPause
 	}
 	for _, delivery := range due {
-		if _, ok := w.flying[delivery.ID]; ok || len(w.flying) >= lanes {
-			continue
+		if len(w.flying) >= lanes {
+			break
 		}
 		w.flying[delivery.ID] = struct{}{}
-		go w.deliver(hook, delivery)
+		go w.deliver(hook, w.caller, delivery)
 	}
 	if len(w.flying) >= lanes {
 		return lookAgain
@@ -155,10 +159,10 @@ func (w *worker) closing() bool {
 }
 
 // deliver makes one call and writes down what came of it.
-func (w *worker) deliver(hook models.Webhook, due models.Due) {
+func (w *worker) deliver(hook models.Webhook, c *caller, due models.Due) {
 	a := answer{failure: eventGone}
 	if due.Event != nil {
-		a = w.d.post(w.d.ctx, hook, events.Wrap(*due.Event))
+		a = w.d.post(w.d.ctx, c, hook, events.Wrap(*due.Event))
 	}
 	if w.d.ctx.Err() == nil { // else it was cut off, which says nothing about the receiver
 		w.store(due, a)

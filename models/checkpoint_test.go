@@ -1,0 +1,128 @@
+package models
+
+import (
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"gorm.io/gorm"
+)
+
+// wal asks how long the WAL is and how much of it is not copied; it copies nothing.
+func wal(t testing.TB, db *DB) (long, left int) {
+	t.Helper()
+	long, left, err := checkpoint(db.wal.pool.QueryRowContext(t.Context(), "PRAGMA wal_checkpoint(NOOP)"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return long, left
+}
+
+// pages writes that many pages in one transaction.
+func pages(t testing.TB, db *DB, n int) {
+	t.Helper()
+	if err := exec(t, db, "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?) INSERT INTO filler SELECT zeroblob(4000) FROM n", n); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// A COMMIT copies nothing, until the WAL is longer than it ever is while the checkpointer works.
+func TestACommitBringsNoCheckpoint(t *testing.T) {
+	t.Parallel()
+	db := openTest(t)
+	if err := exec(t, db, "CREATE TABLE filler (b BLOB)"); err != nil {
+		t.Fatal(err)
+	}
+	db.wal.stop() // nobody else copies
+	db.wal.done.Wait()
+	if _, _, err := checkpoint(db.wal.pool.QueryRowContext(t.Context(), "PRAGMA wal_checkpoint(PASSIVE)")); err != nil {
+		t.Fatal(err)
+	}
+	for range 3 {
+		pages(t, db, checkpointFrom)
+	}
+	if long, left := wal(t, db); long < 3*checkpointFrom || left != long {
+		t.Errorf("%d pages in the WAL, %d of them not copied", long, left)
+	}
+	if err := db.wal.look(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if long, left := wal(t, db); long < 3*checkpointFrom || left != 0 {
+		t.Errorf("after a look: %d pages in the WAL, %d of them not copied", long, left)
+	}
+	pages(t, db, 10)
+	if long, _ := wal(t, db); long > 100 {
+		t.Errorf("the WAL did not begin anew: %d pages", long)
+	}
+	for range 9 { // the net below
+		pages(t, db, checkpointFrom)
+	}
+	if long, left := wal(t, db); long > 9*checkpointFrom+100 || left > checkpointFrom+100 {
+		t.Errorf("without a checkpointer: %d pages in the WAL, %d of them not copied", long, left)
+	}
+}
+
+// The pages that a transaction adds while others are copied are copied by the writer, and the WAL begins anew.
+func TestTheWriterCopiesWhatIsLeft(t *testing.T) {
+	t.Parallel()
+	db := openTest(t)
+	if err := exec(t, db, "CREATE TABLE filler (b BLOB)"); err != nil {
+		t.Fatal(err)
+	}
+	db.wal.stop()
+	db.wal.done.Wait()
+	pages(t, db, restartFrom)
+	if _, left := wal(t, db); left < restartFrom {
+		t.Fatalf("%d pages are not copied", left)
+	}
+	var held atomic.Int64
+	db.OnHold(func(_ time.Duration, by Holder) {
+		if by == HoldCheckpoint {
+			held.Add(1)
+		}
+	})
+	if err := db.restartWAL(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if _, left := wal(t, db); left != 0 || held.Load() != 1 {
+		t.Errorf("%d pages are not copied, held %d times", left, held.Load())
+	}
+}
+
+// Writers that never pause do not make the WAL grow for ever, even without the net below.
+func TestTheWALStaysShortBesideBusyWriters(t *testing.T) {
+	t.Parallel()
+	db := openTest(t)
+	for _, q := range []string{"CREATE TABLE filler (b BLOB)", "PRAGMA wal_autocheckpoint = 0"} {
+		if err := exec(t, db, q); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var over atomic.Bool
+	var group sync.WaitGroup
+	for range 2 {
+		group.Go(func() {
+			for !over.Load() {
+				err := db.Write(t.Context(), func(tx *gorm.DB) error { return tx.Exec("INSERT INTO filler VALUES (zeroblob(100000))").Error })
+				if err != nil {
+					t.Error(err)
+					return
+				}
+			}
+		})
+	}
+	last, anew := 0, 0
+	for deadline := time.Now().Add(2 * time.Minute); anew < 3; time.Sleep(time.Millisecond) {
+		long, _ := wal(t, db)
+		if long < last {
+			anew++
+		}
+		if last = long; time.Now().After(deadline) {
+			t.Errorf("the WAL has %d pages and began anew %d times", long, anew)
+			break
+		}
+	}
+	over.Store(true)
+	group.Wait()
+}
