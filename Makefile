@@ -10,7 +10,7 @@ GO_SRC  := $(shell find . -name node_modules -prune -o \( -name '*.go' -o -name 
 PAGE    := js/dist/wa.js js/dist/bridge.js sandbox/dist/page.js sandbox/dist/index.html web/dist/console.js web/dist/console.css \
            web/dist/docs.js web/dist/docs.css web/dist/swagger-ui.js.gz web/dist/swagger-ui.css.gz
 
-.PHONY: help run test build page setup setup-test fmt vet lint types unit conformance torture torture-short events-torture attack fuzz fuzz-short sbom audit-deps bench clean
+.PHONY: help run test build page setup setup-test fmt vet lint types unit collection conformance torture torture-short events-torture attack fuzz fuzz-short sbom audit-deps bench clean
 
 help: ## list the commands
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -75,10 +75,18 @@ types: node_modules/.package-lock.json
 RACE := -race -timeout 20m -gcflags=modernc.org/sqlite/lib=-race=false
 # Those that start Chromium run one at a time: two cores do not carry many.
 WITH_CHROMIUM := ./app ./browser ./js ./sandbox ./web
-unit: node_modules/.package-lock.json
-	node --test js/test/*.test.mjs
+unit: node_modules/.package-lock.json contract/tools/node_modules/.package-lock.json
+	node --test js/test/*.test.mjs contract/tools/*.test.mjs
 	go test $(RACE) $$(go list ./... | grep -vxF "$$(go list $(WITH_CHROMIUM))")
 	go test $(RACE) -p 1 $(WITH_CHROMIUM)
+
+# What is made of the contract needs tools that kurir itself does not.
+contract/tools/node_modules/.package-lock.json: contract/tools/package.json contract/tools/package-lock.json
+	cd contract/tools && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
+	@touch $@
+collection: contract/tools/node_modules/.package-lock.json ## the API as a Postman collection: bin/kurir.postman_collection.json
+	@mkdir -p bin
+	node contract/tools/collection.mjs contract/openapi.yaml bin/kurir.postman_collection.json
 
 # The clients bring no browser of their own: they drive the one that is installed.
 sandbox/conformance/node_modules/.package-lock.json: sandbox/conformance/package.json sandbox/conformance/package-lock.json
