@@ -7,9 +7,10 @@ VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 GOBUILD := CGO_ENABLED=0 go build -trimpath -ldflags "-s -w -X main.version=$(VERSION)"
 ESBUILD := node_modules/.bin/esbuild --bundle --log-level=warning
 GO_SRC  := $(shell find . -name node_modules -prune -o \( -name '*.go' -o -name '*.sql' -o -path '*/templates/*' -o -path '*/text/*' -o -path '*/static/*' -o -path ./contract/openapi.yaml -o -path ./events/schema.json \) -type f -print) go.mod go.sum
-PAGE    := js/dist/wa.js js/dist/bridge.js sandbox/dist/page.js sandbox/dist/index.html web/dist/console.js web/dist/console.css
+PAGE    := js/dist/wa.js js/dist/bridge.js sandbox/dist/page.js sandbox/dist/index.html web/dist/console.js web/dist/console.css \
+           web/dist/docs.js web/dist/docs.css web/dist/swagger-ui.js.gz web/dist/swagger-ui.css.gz
 
-.PHONY: help run test build page setup setup-test fmt vet lint types unit conformance torture torture-short events-torture attack fuzz fuzz-short sbom audit-deps bench clean
+.PHONY: help run test build page setup setup-test fmt vet lint types unit collection conformance torture torture-short events-torture attack fuzz fuzz-short sbom audit-deps bench clean
 
 help: ## list the commands
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -50,6 +51,16 @@ web/dist/console.js: $(wildcard web/src/*.ts) node_modules/.package-lock.json
 	$(ESBUILD) web/src/main.ts --minify --target=es2022 --outfile=$@
 web/dist/console.css: $(wildcard web/src/*.css) node_modules/.package-lock.json
 	$(ESBUILD) web/src/console.css --minify --outfile=$@
+web/dist/docs.js: web/src/docs.ts node_modules/.package-lock.json
+	$(ESBUILD) $< --minify --target=es2022 --outfile=$@
+web/dist/docs.css: web/src/docs.css node_modules/.package-lock.json
+	$(ESBUILD) $< --minify --outfile=$@
+# As npm has them, with the licences of what is in them; zipped, or they would be 2 MB of the binary.
+SWAGGER := node_modules/swagger-ui-dist
+web/dist/swagger-ui.js.gz: node_modules/.package-lock.json
+	{ echo '/*!'; cat $(SWAGGER)/NOTICE; echo 'Apache-2.0 */'; cat $(SWAGGER)/swagger-ui-bundle.js $(SWAGGER)/swagger-ui-bundle.js.LICENSE.txt; } | gzip -9n > $@
+web/dist/swagger-ui.css.gz: node_modules/.package-lock.json
+	gzip -9nc $(SWAGGER)/swagger-ui.css > $@
 
 # --- checks ----------------------------------------------------------------------------------------------
 fmt:
@@ -63,9 +74,17 @@ types: node_modules/.package-lock.json
 # SQLite is C, translated to Go: the race detector has nothing to find in it, and takes two thirds of the time there.
 RACE := -race -timeout 20m -gcflags=modernc.org/sqlite/lib=-race=false
 # Two packages at once, app first: it takes the longest, and mostly waits for Chromium, while the others compute.
-unit: node_modules/.package-lock.json
-	node --test js/test/*.test.mjs
+unit: node_modules/.package-lock.json contract/tools/node_modules/.package-lock.json
+	node --test js/test/*.test.mjs contract/tools/*.test.mjs
 	go test $(RACE) -p 2 ./app $$(go list ./... | grep -v '^kurir/app$$')
+
+# What is made of the contract needs tools that kurir itself does not.
+contract/tools/node_modules/.package-lock.json: contract/tools/package.json contract/tools/package-lock.json
+	cd contract/tools && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
+	@touch $@
+collection: contract/tools/node_modules/.package-lock.json ## the API as a Postman collection: bin/kurir.postman_collection.json
+	@mkdir -p bin
+	node contract/tools/collection.mjs contract/openapi.yaml bin/kurir.postman_collection.json
 
 # The clients bring no browser of their own: they drive the one that is installed.
 sandbox/conformance/node_modules/.package-lock.json: sandbox/conformance/package.json sandbox/conformance/package-lock.json
@@ -105,4 +124,4 @@ bench: build ## speed and memory, printed as a table
 	go run ./bench
 
 clean: ## remove what was built (not the data)
-	rm -rf bin node_modules js/dist/*.js sandbox/dist/*.{js,html} web/dist/*.{js,css}
+	rm -rf bin node_modules js/dist/*.js sandbox/dist/*.{js,html} web/dist/*.{js,css,gz}

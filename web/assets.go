@@ -2,13 +2,16 @@ package web
 
 import (
 	"bytes"
+	"compress/gzip"
 	"crypto/sha256"
 	"embed"
 	"encoding/hex"
 	"fmt"
 	"html/template"
+	"io"
 	"net/http"
 	"path"
+	"strings"
 	"time"
 )
 
@@ -21,10 +24,15 @@ var staticFS embed.FS
 //go:embed templates
 var templateFS embed.FS
 
+// built are the files in dist. Swagger UI is large, so it is kept, and sent, as gzip made it.
+func built() []string {
+	return []string{"console.js", "console.css", "docs.js", "docs.css", "swagger-ui.js.gz", "swagger-ui.css.gz"}
+}
+
 // CheckAssets returns an error that says what to do when the console's script or style has not been built into this
 // binary.
 func CheckAssets() error {
-	for _, name := range []string{"console.js", "console.css"} {
+	for _, name := range built() {
 		if _, err := distFS.ReadFile(path.Join("dist", name)); err != nil {
 			return fmt.Errorf("web/dist/%s is missing in this binary: run make build", name)
 		}
@@ -38,6 +46,7 @@ func parseTemplates() *template.Template {
 
 type asset struct {
 	body    []byte
+	zipped  bool   // body is gzip
 	version string // of the content: part of its address, so that it can be cached for ever
 }
 
@@ -51,7 +60,7 @@ func loadAssets() assets {
 		dir   string
 		names []string
 	}{
-		{distFS, "dist", []string{"console.js", "console.css"}},
+		{distFS, "dist", built()},
 		{staticFS, "static", []string{"icon.svg"}},
 	} {
 		for _, name := range source.names {
@@ -60,7 +69,8 @@ func loadAssets() assets {
 				continue
 			}
 			sum := sha256.Sum256(body)
-			all[name] = asset{body, hex.EncodeToString(sum[:8])}
+			name, zipped := strings.CutSuffix(name, ".gz")
+			all[name] = asset{body, zipped, hex.EncodeToString(sum[:8])}
 		}
 	}
 	return all
@@ -84,5 +94,28 @@ func (a assets) serve(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Cache-Control", "no-cache")
 	}
 	w.Header().Set("ETag", `"`+file.version+`"`)
-	http.ServeContent(w, r, name, time.Time{}, bytes.NewReader(file.body))
+	body := file.body
+	if file.zipped {
+		w.Header().Set("Vary", "Accept-Encoding")
+		if strings.Contains(r.Header.Get("Accept-Encoding"), "gzip") {
+			w.Header().Set("Content-Encoding", "gzip")
+		} else if body = unzip(body); body == nil {
+			http.Error(w, "this file is damaged", http.StatusInternalServerError)
+			return
+		}
+	}
+	http.ServeContent(w, r, name, time.Time{}, bytes.NewReader(body))
+}
+
+// unzip is for callers that take no gzip; nil when it is none. What it reads was embedded when kurir was built.
+func unzip(zipped []byte) []byte {
+	r, err := gzip.NewReader(bytes.NewReader(zipped))
+	if err != nil {
+		return nil
+	}
+	body, err := io.ReadAll(r)
+	if err != nil {
+		return nil
+	}
+	return body
 }

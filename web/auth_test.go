@@ -156,6 +156,26 @@ func TestAssets(t *testing.T) {
 			t.Errorf("%s again: %d %v", name, a.StatusCode, a.Header)
 		}
 	}
+	reference := d.get("/docs")
+	for name, kind := range map[string]string{"swagger-ui.js": "text/javascript", "swagger-ui.css": "text/css", "docs.js": "text/javascript", "docs.css": "text/css"} {
+		address := d.console.assets.url(name)
+		if !strings.Contains(reference.text, address) || strings.Contains(page.text, address) {
+			t.Errorf("%s is not for /docs alone", address)
+		}
+		zipped, plain := strings.HasPrefix(name, "swagger"), d.get(address, "Accept-Encoding", "identity")
+		packed := d.get(address, "Accept-Encoding", "gzip")
+		if (packed.Header.Get("Content-Encoding") == "gzip") != zipped || plain.Header.Get("Content-Encoding") != "" {
+			t.Errorf("%s: encoding %q and %q", name, packed.Header.Get("Content-Encoding"), plain.Header.Get("Content-Encoding"))
+		}
+		for _, a := range []answer{plain, packed} {
+			if a.StatusCode != http.StatusOK || !strings.HasPrefix(a.Header.Get("Content-Type"), kind) {
+				t.Errorf("%s: %d %v", name, a.StatusCode, a.Header)
+			}
+		}
+		if zipped && (len(plain.text) < 2*len(packed.text) || string(unzip([]byte(packed.text))) != plain.text) {
+			t.Errorf("%s: %d bytes packed, %d plain", name, len(packed.text), len(plain.text))
+		}
+	}
 	if a := d.get("/console/assets/nothing.js"); a.StatusCode != http.StatusNotFound {
 		t.Errorf("an unknown asset: %d", a.StatusCode)
 	}

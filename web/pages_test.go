@@ -47,7 +47,7 @@ func TestPagesNeedASession(t *testing.T) {
 func TestEveryAnswerCarriesTheSecurityHeaders(t *testing.T) {
 	t.Parallel()
 	d := newDesk(t, states()...).signIn()
-	for _, path := range []string{"/", "/instances/inst_1", "/instances/inst_2", "/instances/new", "/nothing", "/login"} {
+	for _, path := range []string{"/", "/instances/inst_1", "/instances/inst_2", "/instances/new", "/nothing", "/login", "/docs"} {
 		a := d.get(path)
 		csp := a.Header.Get("Content-Security-Policy")
 		if !strings.HasPrefix(csp, "default-src 'self'; img-src 'self' data: blob:;") ||

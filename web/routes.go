@@ -34,6 +34,7 @@ func (c *Console) table() []route {
 		{"GET /console/assets/{name}", anyone, "", c.assets.serve},
 		{"POST /login", anyone, "console.signin", c.login},
 		{"POST /language", anyone, "", c.setLanguage},
+		{"GET /docs", anyone, "", c.docs},
 
 		{"GET /{$}", operator, "", c.list},
 		{"GET /console/events", operator, "", c.events},

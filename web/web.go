@@ -1,8 +1,8 @@
 // Package web is the operator console: the pages on which a person signs in, adds a WhatsApp number, links its phone
 // and sees how it is. Pages are html/template; what changes while one looks is pushed as HTML fragments over SSE.
 //
-// Invariants: every route is in one table that says who may use it (routes.go), and nothing but the sign-in page and the
-// assets is shown without a session; what changes something is in the audit log before its answer; every answer carries the strict
+// Invariants: every route is in one table that says who may use it (routes.go), and nothing but the sign-in page, the
+// contract and the assets is shown without a session; what changes something is in the audit log before its answer; every answer carries the strict
 // Content-Security-Policy, so no template may hold an inline script or style; all text from WhatsApp passes through
 // html/template; nothing but assets may be cached, because a QR code is a secret. After Close no event stream is open.
 package web
@@ -107,7 +107,7 @@ type Console struct {
 }
 
 // New returns the console. It serves /, /login, /logout, /language, /account…, /people…, /audit.csv, /instances…,
-// /sandbox… and /console/….
+// /sandbox…, /docs and /console/….
 func New(deps Deps) *Console {
 	c := &Console{
 		deps: deps, templates: parseTemplates(), texts: loadCatalogue(), assets: loadAssets(), guesses: newTries(),
