@@ -75,7 +75,7 @@ func newHouse(t *testing.T, change ...func(*Deps)) *house {
 		f(&d)
 	}
 	h.s = newServer(d)
-	h.handler = h.s.router()
+	h.handler = held(t, d, h.s.router())
 	past := time.Now().Add(-time.Second)
 	for _, scope := range models.Scopes() {
 		h.keys[string(scope)] = h.key("inst_1", models.Rights{Scopes: []models.Scope{scope}})

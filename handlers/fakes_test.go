@@ -13,13 +13,23 @@ import (
 	"go.uber.org/goleak"
 
 	"kurir/browser"
+	"kurir/contract/verify"
 	"kurir/fetch"
 	"kurir/models"
 	"kurir/outbox"
 	"kurir/problem"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+// traffic is the contract, around every server of these tests.
+var traffic *verify.Contract
+
+func TestMain(m *testing.M) {
+	var err error
+	if traffic, err = verify.New(); err != nil {
+		panic(err)
+	}
+	goleak.VerifyTestMain(m)
+}
 
 const (
 	goodKey    = "kurir_test_0123456789abcdef"
@@ -199,6 +209,14 @@ func (o *fakeOutbox) Wait(ctx context.Context, id string) (models.Message, error
 	return m, nil
 }
 
+// held puts the contract around a server that was made of d.
+func held(t testing.TB, d Deps, server http.Handler) http.Handler {
+	if d.WAAlways200 {
+		return traffic.Always200().Handler(t, server)
+	}
+	return traffic.Handler(t, server)
+}
+
 // world is everything around the handlers.
 type world struct {
 	db        *fakeDB
@@ -237,6 +255,6 @@ func newWorld(t testing.TB, change ...func(*world)) *world {
 	if w.deps.Media == nil {
 		w.deps.Media = &fakeMedia{w: w}
 	}
-	w.handler = New(w.deps)
+	w.handler = held(t, w.deps, New(w.deps))
 	return w
 }

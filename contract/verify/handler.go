@@ -56,7 +56,7 @@ func (t *tee) Read(p []byte) (int, error) {
 	defer t.mu.Unlock()
 	t.n += int64(n)
 	t.kept = append(t.kept, p[:min(n, maxRequest-len(t.kept))]...)
-	t.end = t.end || err == io.EOF || t.n == t.length
+	t.end = t.end || err == io.EOF
 	return n, err
 }
 
@@ -66,7 +66,7 @@ func (t *tee) bytes() (kept []byte, whole bool) {
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return t.kept, t.end && t.n == int64(len(t.kept))
+	return t.kept, (t.end || t.n == t.length) && t.n == int64(len(t.kept))
 }
 
 // writer is a ResponseWriter that keeps what is written when it is JSON, and checks it on its way when it is a stream.

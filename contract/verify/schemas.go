@@ -2,11 +2,13 @@ package verify
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"strings"
 	"sync"
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
+	"github.com/santhosh-tekuri/jsonschema/v6/kind"
 )
 
 // schemas are the schemas of bodies, compiled once. kin compiles a schema for each value that it looks at, with the
@@ -77,7 +79,36 @@ func (s *schemas) checkValue(ptr string, v any) error {
 		s.compiled[ptr] = schema
 	}
 	s.mu.Unlock()
-	return schema.Validate(v)
+	var wrong *jsonschema.ValidationError
+	if err := schema.Validate(v); errors.As(err, &wrong) {
+		return errors.New(strings.Join(leaves(wrong), "; "))
+	}
+	return nil
+}
+
+// leaves are the innermost reasons of an error. A schema that fails has seen none of the fields of its value, and all of
+// them count as unknown then: that is said only where it is the reason itself.
+func leaves(err *jsonschema.ValidationError) []string {
+	var known, unknown []string
+	var walk func(*jsonschema.ValidationError)
+	walk = func(e *jsonschema.ValidationError) {
+		for _, cause := range e.Causes {
+			walk(cause)
+		}
+		if len(e.Causes) > 0 {
+			return
+		}
+		if _, ok := e.ErrorKind.(*kind.FalseSchema); ok {
+			unknown = append(unknown, "/"+strings.Join(e.InstanceLocation, "/")+" is unknown")
+			return
+		}
+		known = append(known, e.Error())
+	}
+	walk(err)
+	if len(known) > 0 {
+		return known
+	}
+	return unknown
 }
 
 // first says whether this is the first time that it is asked about a kind of body.
