@@ -387,3 +387,24 @@ func TestKeyInURL(t *testing.T) {
 		t.Errorf("%v, %v", messages, err)
 	}
 }
+
+// There are bounds to what a caller may fill the database with.
+func TestTooMany(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t)
+	for name, of := range map[string]struct {
+		url, body, code string
+		most            int
+	}{
+		"keys":     {"/v1/instances/inst_2/keys", `{"name":"a"}`, "TOO_MANY_KEYS", 100},
+		"webhooks": {"/v1/webhooks", `{"url":"https://example.com/hook"}`, "TOO_MANY_WEBHOOKS", 1000},
+	} {
+		made, r := 0, h.call("POST", of.url, adminToken, "", of.body)
+		for ; r.HTTP == http.StatusCreated && made <= of.most; made++ {
+			r = h.call("POST", of.url, adminToken, "", of.body)
+		}
+		if r.HTTP != http.StatusConflict || r.Code != of.code || made > of.most || made < of.most-1 { // inst_2 has a key
+			t.Errorf("after %d %s: %s", made, name, r.Text)
+		}
+	}
+}

@@ -3,8 +3,11 @@ package handlers
 import (
 	"context"
 	"errors"
+	"flag"
+	"fmt"
 	"log/slog"
 	"net/http"
+	"os"
 	"slices"
 	"sync"
 	"testing"
@@ -28,7 +31,37 @@ func TestMain(m *testing.M) {
 	if traffic, err = verify.New(); err != nil {
 		panic(err)
 	}
-	goleak.VerifyTestMain(m)
+	goleak.VerifyTestMain(wholeRun{m})
+}
+
+// wholeRun holds the tests of this package to the catalogue of errors: together they have met every code that is not
+// produced elsewhere (contract/verify/codes.go). Of a run of some of them nothing is asked.
+type wholeRun struct{ *testing.M }
+
+// Run implements goleak.TestingM.
+func (w wholeRun) Run() int {
+	failed := w.M.Run()
+	if failed != 0 {
+		return failed
+	}
+	for _, name := range []string{"test.run", "test.skip", "test.list", "test.fuzz"} {
+		if flag.Lookup(name).Value.String() != "" {
+			return failed
+		}
+	}
+	seen := traffic.Seen()
+	for code := range problem.Catalog {
+		_, elsewhere := verify.Elsewhere()[code]
+		switch here := slices.Contains(seen, code); {
+		case !here && !elsewhere:
+			fmt.Fprintf(os.Stderr, "no test of handlers is answered %s\n", code)
+			failed = 1
+		case here && elsewhere:
+			fmt.Fprintf(os.Stderr, "%s is answered here: take it out of contract/verify/codes.go\n", code)
+			failed = 1
+		}
+	}
+	return failed
 }
 
 const (

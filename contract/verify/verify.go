@@ -86,7 +86,7 @@ func (c *Contract) Always200() *Contract {
 	return &other
 }
 
-// Seen lists the codes of failures that were answered, as the code of the answer or of one of the messages in it.
+// Seen lists the codes of failures that were answered, as the code of the answer or of one of the items in it.
 func (c *Contract) Seen() []problem.Code {
 	c.seen.mu.Lock()
 	defer c.seen.mu.Unlock()
@@ -259,22 +259,19 @@ func codesOf(content openapi3.Content) (list []problem.Code) {
 	return list
 }
 
-// note keeps the codes of a failure: its own, and those of the items and messages that it is about.
+// note keeps the code of a failure, and those of the items that it is about.
 func (c *Contract) note(e envelope) {
 	c.seen.mu.Lock()
 	defer c.seen.mu.Unlock()
 	c.seen.answer[e.Code] = true
 	var data struct {
-		Code  problem.Code                  `json:"code"`
 		Items []struct{ Code problem.Code } `json:"items"`
 	}
 	if json.Unmarshal(e.Data, &data) != nil {
-		return // data is a list, or something else without codes
+		return // it is about something else
 	}
-	for _, item := range append(data.Items, struct{ Code problem.Code }{data.Code}) {
-		if _, ok := problem.Catalog[item.Code]; ok {
-			c.seen.answer[item.Code] = true
-		}
+	for _, item := range data.Items {
+		c.seen.answer[item.Code] = true
 	}
 }
 
