@@ -27,6 +27,9 @@ const patience = 60 * time.Second
 
 const adminToken = "admin-token-of-the-tests"
 
+// traffic is the contract, to which these tests hold what kurir answers and what it sends to webhooks.
+var traffic *verify.Contract
+
 func TestMain(m *testing.M) {
 	if os.Getenv(helperEnv) != "" {
 		os.Exit(runHelper())
@@ -35,6 +38,7 @@ func TestMain(m *testing.M) {
 	if err != nil {
 		panic(err)
 	}
+	traffic = contract
 	httpClient.Transport = contract.Transport(httpClient.Transport)
 	goleak.VerifyTestMain(m)
 }

@@ -286,3 +286,28 @@ func BenchmarkCheck(b *testing.B) {
 		}
 	}
 }
+
+// TestDelivery shows what is wrong with a call to a webhook's address.
+func TestDelivery(t *testing.T) {
+	t.Parallel()
+	c := load(t)
+	good := `{"id":"evt_01KAT2X5N8Q4R7S9T0V1W2X3Y4","seq":0,"type":"webhook.test","time":"2026-11-23T01:02:03Z","instance":"","data":{"webhook":"wh_1","hello":"x"},"metadata":{"a":1}}`
+	for name, try := range map[string]struct{ lacks, body, want string }{
+		"good":             {body: good},
+		"unsigned":         {lacks: "webhook-signature", body: good, want: "webhook-signature"},
+		"of no type":       {lacks: "Content-Type", body: good, want: "POST"},
+		"an unknown field": {body: strings.Replace(good, `"seq"`, `"secret":1,"seq"`, 1), want: "/secret is unknown"},
+		"other data":       {body: strings.Replace(good, `"webhook":`, `"key":`, 1), want: "webhook"},
+	} {
+		r := httptest.NewRequestWithContext(t.Context(), "POST", "/", nil)
+		for _, h := range []string{"webhook-id", "webhook-timestamp", "webhook-signature", "X-Hub-Signature-256"} {
+			r.Header.Set(h, "x")
+		}
+		r.Header.Set("Content-Type", typeJSON)
+		r.Header.Del(try.lacks)
+		err := c.Delivery(r, []byte(try.body))
+		if (err == nil) != (try.want == "") || err != nil && !strings.Contains(err.Error(), try.want) {
+			t.Errorf("%s: %v, want %q", name, err, try.want)
+		}
+	}
+}
