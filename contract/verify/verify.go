@@ -111,9 +111,10 @@ type exchange struct {
 
 // envelope is what every answer that is JSON has, be it a success or a failure.
 type envelope struct {
-	Status *bool           `json:"status"`
-	Code   problem.Code    `json:"code"`
-	Data   json.RawMessage `json:"data"`
+	Status    *bool           `json:"status"`
+	Code      problem.Code    `json:"code"`
+	Data      json.RawMessage `json:"data"`
+	RequestID string          `json:"request_id"`
 }
 
 // isOurs says whether the contract has a say in an address.
@@ -147,6 +148,9 @@ func (c *Contract) checked(x exchange, clean string) error {
 		_ = json.Unmarshal(x.answer, &e) // what is no envelope is refused below
 	}
 	failed := e.Status != nil && !*e.Status
+	if id := x.header.Get("X-Request-Id"); id == "" || failed && e.RequestID != id {
+		return fmt.Errorf("the X-Request-Id is %q, and request_id %q", id, e.RequestID)
+	}
 	if failed {
 		if c.always200 && strings.HasPrefix(clean, "/wa/") && x.status == http.StatusOK {
 			x.status = problem.Lookup(e.Code).Status

@@ -131,6 +131,7 @@ func TestWrongIsFound(t *testing.T) {
 		always200               bool
 		status                  int
 		answerKind, answer      string
+		id                      string // of the request, in the headers; empty: r
 		want                    string // in the error; empty: all is well
 	}{
 		"a send":                   {url: "/wa/send", body: hello, status: 200, answer: sent},
@@ -147,6 +148,7 @@ func TestWrongIsFound(t *testing.T) {
 		"an event":                 {method: "GET", url: "/v1/events/stream", status: 200, answerKind: "text/event-stream", answer: frame("")},
 		"the wrong status":         {url: "/wa/send", body: hello, status: 201, answer: sent, want: "no such status"},
 		"a missing field":          {url: "/wa/send", body: hello, status: 200, answer: strings.Replace(sent, `"wa_id":"3EB0",`, "", 1), want: "wa_id"},
+		"another request's id":     {url: "/wa/send", body: `[`, status: 400, answer: fail(problem.BadRequest), id: "other", want: "X-Request-Id"},
 		"an unknown field":         {url: "/wa/send", body: hello, status: 200, answer: fmt.Sprintf(queued, `,"secret":1`), want: "secret"},
 		"the wrong type":           {url: "/wa/send", body: hello, status: 200, answer: strings.Replace(sent, `"ack":0`, `"ack":"0"`, 1), want: "ack"},
 		"an unknown word":          {url: "/wa/send", body: hello, status: 200, answer: strings.Replace(sent, "WORKING", "ASLEEP", 1), want: "instance_state"},
@@ -183,6 +185,7 @@ func TestWrongIsFound(t *testing.T) {
 					kind = jsonType
 				}
 				w.Header().Set("Content-Type", kind)
+				w.Header().Set("X-Request-Id", x.id)
 				w.WriteHeader(x.status)
 				for _, half := range []string{x.answer[:len(x.answer)/2], x.answer[len(x.answer)/2:]} {
 					_, _ = io.WriteString(w, half)
@@ -191,6 +194,9 @@ func TestWrongIsFound(t *testing.T) {
 			})
 			if x.method == "" {
 				x.method = http.MethodPost
+			}
+			if x.id == "" {
+				x.id = "r"
 			}
 			judge := func(where, said string) {
 				if x.want == "" && said != "" || !strings.Contains(said, x.want) {
@@ -261,6 +267,7 @@ func TestSeen(t *testing.T) {
 		var heard recorder
 		h := c.Always200().Handler(&heard, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			w.Header().Set("Content-Type", jsonType)
+			w.Header().Set("X-Request-Id", "r")
 			w.WriteHeader(problem.Lookup(code).Status)
 			_, _ = io.WriteString(w, answer)
 		}))
@@ -280,7 +287,7 @@ func BenchmarkCheck(b *testing.B) {
 	answer := fmt.Sprintf(queued, "")
 	for i := range b.N {
 		req := httptest.NewRequestWithContext(b.Context(), "POST", "/wa/send", nil)
-		header := http.Header{"Content-Type": {jsonType}, "X": {strconv.Itoa(i)}}
+		header := http.Header{"Content-Type": {jsonType}, "X-Request-Id": {strconv.Itoa(i)}}
 		if err := c.check(exchange{req: req, body: []byte(hello), whole: true, status: 200, header: header, answer: []byte(answer)}); err != nil {
 			b.Fatal(err)
 		}
