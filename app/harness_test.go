@@ -18,6 +18,7 @@ import (
 
 	"kurir/app"
 	"kurir/browser"
+	"kurir/contract/verify"
 	"kurir/sandbox"
 )
 
@@ -26,10 +27,19 @@ const patience = 60 * time.Second
 
 const adminToken = "admin-token-of-the-tests"
 
+// traffic is the contract, to which these tests hold what kurir answers and what it sends to webhooks.
+var traffic *verify.Contract
+
 func TestMain(m *testing.M) {
 	if os.Getenv(helperEnv) != "" {
 		os.Exit(runHelper())
 	}
+	contract, err := verify.New()
+	if err != nil {
+		panic(err)
+	}
+	traffic = contract
+	httpClient.Transport = contract.Transport(httpClient.Transport)
 	goleak.VerifyTestMain(m)
 }
 
@@ -159,7 +169,8 @@ func (g *gateway) do(req *http.Request) answer {
 	return a
 }
 
-// Connections are not kept, so that goleak sees only what kurir leaves.
+// Connections are not kept, so that goleak sees only what kurir leaves. What it sends and gets is held to the contract: an
+// answer that is not as the contract says is an error of the call.
 var httpClient = &http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: 2 * time.Minute}
 
 // wa posts to /wa/* with the fields as JSON.

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"kurir/events"
+	"kurir/sandbox"
 )
 
 // TestPresenceOnlyWhenAskedFor: who types is told when a webhook names it, and not before.
@@ -21,13 +22,22 @@ func TestPresenceOnlyWhenAskedFor(t *testing.T) {
 	}
 	show()
 	show()
+	if err := g.sandbox().SendFrom(siti, in.Number, sandbox.Message{Body: "halo"}); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, func() string { // what came before it has come, too
+		if len(g.eventsOf(in, events.TypeMessage)) > 0 {
+			return ""
+		}
+		return "the message did not arrive"
+	})
+	if early := g.eventsOf(in, events.TypePresence); len(early) > 0 {
+		t.Errorf("nobody has asked, and the log has %s", early[0].Data)
+	}
 	hook := openReceiver(t)
 	a := g.call("POST", "/v1/webhooks", map[string]any{"instance": in.ID, "url": "http://" + hook.addr + "/", "events": []string{events.TypePresence}})
 	if !a.Status {
 		t.Fatalf("webhook: %+v", a)
-	}
-	if early := g.eventsOf(in, events.TypePresence); len(early) > 0 {
-		t.Errorf("nobody has asked, and the log has %s", early[0].Data)
 	}
 	eventually(t, func() string { // the page is told a moment after the webhook was made
 		show()

@@ -81,6 +81,9 @@ func (r *receiver) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	if err != nil {
 		return
 	}
+	if err := traffic.Delivery(req, body); err != nil {
+		r.t.Error(err)
+	}
 	id := req.Header.Get("webhook-id")
 	r.see(id, body)
 	switch r.mode.Load() {

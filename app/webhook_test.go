@@ -23,6 +23,9 @@ func TestEventsReachTheUser(t *testing.T) {
 	var secret string
 	receiver := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, _ := io.ReadAll(r.Body)
+		if err := traffic.Delivery(r, body); err != nil {
+			t.Error(err)
+		}
 		mu.Lock()
 		defer mu.Unlock()
 		if s, err := standard.NewWebhook(secret); err != nil || s.Verify(body, r.Header) != nil {

@@ -75,7 +75,7 @@ func newHouse(t *testing.T, change ...func(*Deps)) *house {
 		f(&d)
 	}
 	h.s = newServer(d)
-	h.handler = h.s.router()
+	h.handler = held(t, d, h.s.router())
 	past := time.Now().Add(-time.Second)
 	for _, scope := range models.Scopes() {
 		h.keys[string(scope)] = h.key("inst_1", models.Rights{Scopes: []models.Scope{scope}})
@@ -385,5 +385,26 @@ func TestKeyInURL(t *testing.T) {
 	}
 	if messages, err := h.db.Messages(context.Background(), models.MessageFilter{Limit: 1}); err != nil || len(messages) > 0 {
 		t.Errorf("%v, %v", messages, err)
+	}
+}
+
+// There are bounds to what a caller may fill the database with.
+func TestTooMany(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t)
+	for name, of := range map[string]struct {
+		url, body, code string
+		most            int
+	}{
+		"keys":     {"/v1/instances/inst_2/keys", `{"name":"a"}`, "TOO_MANY_KEYS", 100},
+		"webhooks": {"/v1/webhooks", `{"url":"https://example.com/hook"}`, "TOO_MANY_WEBHOOKS", 1000},
+	} {
+		made, r := 0, h.call("POST", of.url, adminToken, "", of.body)
+		for ; r.HTTP == http.StatusCreated && made <= of.most; made++ {
+			r = h.call("POST", of.url, adminToken, "", of.body)
+		}
+		if r.HTTP != http.StatusConflict || r.Code != of.code || made > of.most || made < of.most-1 { // inst_2 has a key
+			t.Errorf("after %d %s: %s", made, name, r.Text)
+		}
 	}
 }

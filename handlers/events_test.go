@@ -60,7 +60,7 @@ func newGround(t *testing.T) *ground {
 		Events: db, Webhooks: db, Deliverer: g.hooks, Closing: g.closed, FilesDir: t.TempDir(),
 		Stats: func(ctx context.Context) (any, error) { return db.Stats(ctx) },
 	})
-	srv := httptest.NewServer(g.s.router())
+	srv := httptest.NewServer(held(t, g.s.Deps, g.s.router()))
 	g.url = srv.URL
 	t.Cleanup(func() {
 		srv.CloseClientConnections()

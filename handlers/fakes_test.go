@@ -3,8 +3,11 @@ package handlers
 import (
 	"context"
 	"errors"
+	"flag"
+	"fmt"
 	"log/slog"
 	"net/http"
+	"os"
 	"slices"
 	"sync"
 	"testing"
@@ -13,13 +16,53 @@ import (
 	"go.uber.org/goleak"
 
 	"kurir/browser"
+	"kurir/contract/verify"
 	"kurir/fetch"
 	"kurir/models"
 	"kurir/outbox"
 	"kurir/problem"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+// traffic is the contract, around every server of these tests.
+var traffic *verify.Contract
+
+func TestMain(m *testing.M) {
+	var err error
+	if traffic, err = verify.New(); err != nil {
+		panic(err)
+	}
+	goleak.VerifyTestMain(wholeRun{m})
+}
+
+// wholeRun holds the tests of this package to the catalogue of errors: together they have met every code that is not
+// produced elsewhere (contract/verify/codes.go). Of a run of some of them nothing is asked.
+type wholeRun struct{ *testing.M }
+
+// Run implements goleak.TestingM.
+func (w wholeRun) Run() int {
+	failed := w.M.Run()
+	if failed != 0 {
+		return failed
+	}
+	for _, name := range []string{"test.run", "test.skip", "test.list", "test.fuzz"} {
+		if flag.Lookup(name).Value.String() != "" {
+			return failed
+		}
+	}
+	seen := traffic.Seen()
+	for code := range problem.Catalog {
+		_, elsewhere := verify.Elsewhere()[code]
+		switch here := slices.Contains(seen, code); {
+		case !here && !elsewhere:
+			fmt.Fprintf(os.Stderr, "no test of handlers is answered %s\n", code)
+			failed = 1
+		case here && elsewhere:
+			fmt.Fprintf(os.Stderr, "%s is answered here: take it out of contract/verify/codes.go\n", code)
+			failed = 1
+		}
+	}
+	return failed
+}
 
 const (
 	goodKey    = "kurir_test_0123456789abcdef"
@@ -199,6 +242,14 @@ func (o *fakeOutbox) Wait(ctx context.Context, id string) (models.Message, error
 	return m, nil
 }
 
+// held puts the contract around a server that was made of d.
+func held(t testing.TB, d Deps, server http.Handler) http.Handler {
+	if d.WAAlways200 {
+		return traffic.Always200().Handler(t, server)
+	}
+	return traffic.Handler(t, server)
+}
+
 // world is everything around the handlers.
 type world struct {
 	db        *fakeDB
@@ -237,6 +288,6 @@ func newWorld(t testing.TB, change ...func(*world)) *world {
 	if w.deps.Media == nil {
 		w.deps.Media = &fakeMedia{w: w}
 	}
-	w.handler = New(w.deps)
+	w.handler = held(t, w.deps, New(w.deps))
 	return w
 }

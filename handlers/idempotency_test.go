@@ -142,3 +142,18 @@ func setHash(t *testing.T, db *models.DB, key, hash string) {
 		t.Fatal(err)
 	}
 }
+
+// A repeat of a message that was called off says so; it does not send it after all.
+func TestRepeatOfACancelled(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t)
+	send := func() got {
+		return h.call("POST", "/wa/send", h.keys["send"], "", `{"phone":"081234567890","body":"a","idempotency_key":"once"}`)
+	}
+	first := send()
+	h.want("QUEUED", first)
+	h.want("OK", h.call("POST", "/wa/cancel", h.keys["send"], "", `{"id":"`+first.ID+`"}`))
+	if again := send(); again.HTTP != 410 || again.Code != "CANCELLED" || again.ID != first.ID {
+		t.Error(again.Text)
+	}
+}

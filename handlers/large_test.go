@@ -85,7 +85,7 @@ func TestUnknownSendersWait(t *testing.T) {
 	w := newWorld(t)
 	s := &server{Deps: w.deps, unknown: make(chan struct{}, 1)}
 	s.unknown <- struct{}{}
-	handler := s.router()
+	handler := held(t, s.Deps, s.router())
 	post := func(ctx context.Context, body string) *httptest.ResponseRecorder {
 		rec := httptest.NewRecorder()
 		handler.ServeHTTP(rec, httptest.NewRequestWithContext(ctx, http.MethodPost, "/wa/sendfile", strings.NewReader(body)))

@@ -98,7 +98,7 @@ func TestStatus(t *testing.T) {
 	stored := func(w *world) {
 		w.db.messages = []models.Message{
 			{ID: "msg_1", InstanceID: "inst_1", WAID: "3EB0AA", Phone: "62812", Chat: "62812@c.us", Kind: "text", Body: "a secret", State: models.MessageFailed, Code: "NOT_ON_WHATSAPP", Attempts: 1},
-			{ID: "msg_2", InstanceID: "inst_2", State: models.MessageSent},
+			{ID: "msg_2", InstanceID: "inst_2", Kind: "text", State: models.MessageSent},
 		}
 	}
 	tests := []scenario{

@@ -2,6 +2,7 @@ package handlers
 
 import (
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -16,7 +17,14 @@ func TestWebhookLife(t *testing.T) {
 	t.Parallel()
 	g := newGround(t)
 	var calls atomic.Int64
-	receiver := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+	receiver := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, err := io.ReadAll(r.Body)
+		if err == nil {
+			err = traffic.Delivery(r, body)
+		}
+		if err != nil {
+			t.Error(err)
+		}
 		if calls.Add(1) == 2 {
 			w.WriteHeader(500)
 		}
