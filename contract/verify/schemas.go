@@ -12,7 +12,7 @@ import (
 )
 
 // schemas are the schemas of bodies, compiled once. kin compiles a schema for each value that it looks at, with the
-// compiler that is used here (5 to 15 ms without the race detector): it looks at the first body of each kind, and these at
+// compiler that is used here: it looks at the first body of each kind, and these at
 // all.
 type schemas struct {
 	tree map[string]any // the closed contract
