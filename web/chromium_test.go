@@ -107,7 +107,7 @@ func checkLayout(t *testing.T, page *rod.Page, name string) {
 	if wide := page.MustEval(`() => document.documentElement.scrollWidth - document.documentElement.clientWidth`).Int(); wide > 0 {
 		t.Errorf("%s: scrolls sideways by %d px", name, wide)
 	}
-	small := page.MustEval(`() => [...document.querySelectorAll('button, .button, summary, input:not([type=hidden], [type=radio], [type=checkbox], .unseen)')]
+	small := page.MustEval(`() => [...document.querySelectorAll('button, .button, summary, select, textarea, input:not([type=hidden], [type=radio], [type=checkbox], .unseen)')]
 		.filter(e => e.checkVisibility()).map(e => [e.textContent.trim() || e.id, e.getBoundingClientRect().height])
 		.filter(([, h]) => h < 44).map(String).join(' | ')`).Str()
 	if small != "" {
@@ -313,6 +313,7 @@ func TestEveryPageFits(t *testing.T) {
 		if err := d.instances.Delete(t.Context(), "inst_new"); err != nil {
 			t.Fatal(err)
 		}
+		d.seeKeys(page, see)
 		siti := d.person("siti", models.RoleOwner)
 		page.MustNavigate(d.server.URL + "/account").MustWaitLoad()
 		see("account")

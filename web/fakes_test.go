@@ -246,7 +246,7 @@ func newDesk(t *testing.T, views ...View) *desk {
 		t: t, instances: newFakeInstances(views...), phones: newFakePhones(), db: openDB(t),
 	}
 	d.console = New(Deps{
-		Instances: d.instances, Sessions: d.db, People: d.db, Passwords: hasher, Audit: d.db, CheckAdmin: func(s string) bool { return s == goodToken },
+		Instances: d.instances, Keys: d.db, Sessions: d.db, People: d.db, Passwords: hasher, Audit: d.db, CheckAdmin: func(s string) bool { return s == goodToken },
 		Simulator: fakeSimulator{func(id string) error { return d.instances.do("scan " + id) }},
 		Phones:    d.phones,
 		Log:       slog.New(slog.NewTextHandler(io.Discard, nil)),
