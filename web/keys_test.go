@@ -9,7 +9,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/go-rod/rod"
+	"github.com/go-rod/rod/lib/proto"
 	"gorm.io/gorm"
 
 	"kurir/models"
@@ -89,16 +89,16 @@ func TestAnOwnerManagesKeys(t *testing.T) {
 	})
 	secret := secretIn(t, a)
 	k := d.keys("inst_1")[0]
-	if a.StatusCode != http.StatusCreated || !strings.HasPrefix(secret, "kurir_test_") || d.opens(secret) != k.ID || a.Header.Get("Cache-Control") != "no-store" {
+	if a.StatusCode != http.StatusCreated || !strings.HasPrefix(secret, "kurir_test_") || !strings.Contains(a.text, "never used") || d.opens(secret) != k.ID || a.Header.Get("Cache-Control") != "no-store" {
 		t.Errorf("%d %s", a.StatusCode, d.opens(secret))
 	}
-	if got := fmt.Sprint(k.Name, k.Scopes, k.IPTexts(), k.RecipientTexts(), k.RatePerMinute, k.ExpiresAt.UTC().Format(time.RFC3339)); got !=
-		"Kasir <2>[send] [192.0.2.7 10.0.0.0/8] [6281234567890 6281234567891 120363012345678901@g.us 6281234567892] 50 2099-12-31T17:00:00Z" {
+	if got := fmt.Sprintln(k.Name, k.Scopes, k.IPTexts(), k.RecipientTexts(), k.RatePerMinute, k.ExpiresAt.UTC().Format(time.RFC3339)); got !=
+		"Kasir <2> [send] [192.0.2.7 10.0.0.0/8] [6281234567890 6281234567891 120363012345678901@g.us 6281234567892] 50 2099-12-31T17:00:00Z\n" {
 		t.Error(got)
 	}
 	list := boss.get("/instances/inst_1/keys")
 	for _, want := range []string{
-		"Kasir &lt;2&gt;", k.Hint, "Send messages", "works until 31-12-2099", "Only from: 192.0.2.7, 10.0.0.0/8", "never used",
+		"Kasir &lt;2&gt;", k.Hint, "Send messages", "works until 31-12-2099", "Only from: 192.0.2.7, 10.0.0.0/8",
 		"Only to: 6281234567890, 6281234567891, 120363012345678901@g.us and 1 more", "120363012345678901@g.us, 6281234567892</dd>", "<dd>50</dd>",
 		"If you replace the key again during this time, the oldest one ends at once.",
 	} {
@@ -118,6 +118,7 @@ func TestAnOwnerManagesKeys(t *testing.T) {
 	if second == secret || d.opens(secret) != k.ID || d.opens(second) != k.ID || !strings.Contains(a.text, "The key before it works too, until ") {
 		t.Errorf("rotated: the old one opens %s, the new one %s: %s", d.opens(secret), d.opens(second), a.text)
 	}
+	waitFor(t, "the use to be noted", func() bool { return d.keys("inst_1")[0].LastUsedAt != nil })
 	list = boss.get("/instances/inst_1/keys", "Accept-Language", "id")
 	for _, want := range []string{"Key sebelumnya juga masih berlaku, sampai ", " WIB.", "yang paling lama itu langsung tidak berlaku", "terakhir dipakai"} {
 		if !strings.Contains(list.text, want) {
@@ -241,11 +242,30 @@ func TestAKeyThatHasEnded(t *testing.T) {
 	}
 }
 
-// seeKeys goes through the pages of keys, as a person with a phone does, for TestEveryPageFits.
-func (d *desk) seeKeys(page *rod.Page, see func(string)) {
-	d.t.Helper()
-	d.sql(func(tx *gorm.DB) error { return tx.Exec("DELETE FROM api_keys").Error })
+// TestKeysOnAPhone goes through the pages of keys, as a person with a phone does, in both languages.
+func TestKeysOnAPhone(t *testing.T) {
+	d := newDesk(t, View{ID: "inst_4", Name: "Gudang dengan nama yang panjang sekali_tanpa_spasi_sama_sekali_pada_akhirnya", Region: "ID", Zone: "Asia/Jakarta"})
 	d.row("inst_4")
+	for _, language := range languages() {
+		d.walkKeys(t, language)
+	}
+}
+
+func (d *desk) walkKeys(t *testing.T, language string) {
+	page := openChromium(t, 360, true)
+	see := func(what string) {
+		t.Helper()
+		checkLayout(t, page, language+" "+what)
+		if high := page.MustEval(`() => document.querySelector(".bar").offsetHeight`).Int(); high > 80 {
+			t.Errorf("%s: the bar is %d px high", what, high)
+		}
+		shoot(t, page, language+"-"+what)
+	}
+	page.MustSetCookies(&proto.NetworkCookieParam{Name: languageCookie, Value: language, URL: d.server.URL})
+	page.MustNavigate(d.server.URL).MustWaitLoad()
+	page.MustElement("#token").MustInput(goodToken)
+	page.MustElement("form.card button").MustClick()
+	page.MustElement("#later")
 	page.MustNavigate(d.server.URL + "/instances/inst_4/keys").MustWaitLoad()
 	see("keys-none")
 	page.MustElement("summary").MustClick()
@@ -257,11 +277,12 @@ func (d *desk) seeKeys(page *rod.Page, see func(string)) {
 	page.MustElement("#wrong")
 	see("keys-wrong")
 	page.MustElement("#ips").MustSelectAllText().MustInput("2001:db8:1234:5678:9abc:def0:1234:5678\n192.0.2.0/24")
+	see("keys-long")
 	page.MustElement("form.card > .button").MustClick()
 	page.MustElement("#copy-key")
 	see("keys-made")
 	if at := page.MustEval(`() => location.pathname`).Str(); at != "/instances/inst_4/keys" {
-		d.t.Errorf("after a POST the address is %s", at)
+		t.Errorf("after a POST the address is %s", at)
 	}
 	id := d.keys("inst_4")[0].ID
 	for range 2 { // the second time in the overlap of the first
@@ -284,6 +305,6 @@ func (d *desk) seeKeys(page *rod.Page, see func(string)) {
 	page.MustElement("form.card")
 	page.MustWait(`id => !document.querySelector("#card-" + id)`, id)
 	if left := d.keys("inst_4"); len(left) != 0 {
-		d.t.Errorf("left: %+v", left)
+		t.Errorf("left: %+v", left)
 	}
 }
