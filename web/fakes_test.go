@@ -247,6 +247,7 @@ func newDesk(t *testing.T, views ...View) *desk {
 	}
 	d.console = New(Deps{
 		Instances: d.instances, Keys: d.db, Sessions: d.db, People: d.db, Passwords: hasher, Audit: d.db, CheckAdmin: func(s string) bool { return s == goodToken },
+		AdminPrint: "print of " + goodToken,
 		Simulator: fakeSimulator{func(id string) error { return d.instances.do("scan " + id) }},
 		Phones:    d.phones,
 		Log:       slog.New(slog.NewTextHandler(io.Discard, nil)),

@@ -89,6 +89,7 @@ type Deps struct {
 	Passwords  Passwords
 	Audit      AuditLog
 	CheckAdmin func(token string) bool
+	AdminPrint string    // a fingerprint of the admin token: sessions that another one opened are over
 	Simulator  Simulator // nil: no sandbox instances can be made or linked here
 	Phones     Phones    // nil: the simulated phones are not kurir's own
 	Log        *slog.Logger
