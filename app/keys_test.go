@@ -54,7 +54,7 @@ func (g *gateway) follow(key string) <-chan string {
 		g.t.Fatal(err)
 	}
 	req.Header.Set("X-Api-Key", key)
-	resp, err := httpClient.Do(req) //nolint:bodyclose // closed below
+	resp, err := httpClient.Do(req)
 	if err != nil || resp.StatusCode != http.StatusOK {
 		g.t.Fatal(resp, err)
 	}

@@ -122,10 +122,10 @@ func shoot(t *testing.T, page *rod.Page, name string) {
 	if dir == "" {
 		return
 	}
-	if err := os.MkdirAll(dir, 0o755); err != nil {
+	if err := os.MkdirAll(dir, 0o755); err != nil { //nolint:gosec // pictures for people to look at
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(filepath.Join(dir, name+".png"), picture(page), 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(dir, name+".png"), picture(page), 0o600); err != nil { //nolint:gosec // a file whose name the test itself made or knows
 		t.Fatal(err)
 	}
 }

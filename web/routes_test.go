@@ -15,7 +15,7 @@ import (
 
 const (
 	ownerName, operatorName = "siti", "budi"
-	goodPassword            = "kopi susu gula aren"
+	goodPassword            = "kopi susu gula aren" //nolint:gosec // a secret of the tests and of nobody
 )
 
 // person makes somebody with goodPassword.
