@@ -46,3 +46,9 @@ func (a *adminToken) check(token string) bool {
 	got := sha256.Sum256([]byte(token))
 	return subtle.ConstantTimeCompare(got[:], a.hash[:]) == 1
 }
+
+// print is a fingerprint of the token, from which nobody learns what it is checked against.
+func (a *adminToken) print() string {
+	sum := sha256.Sum256(append([]byte("kurir console session "), a.hash[:]...))
+	return hex.EncodeToString(sum[:])
+}

@@ -95,7 +95,7 @@ func TestNoSecretLeaks(t *testing.T) {
 	dir := t.TempDir()
 	var log safeBuffer
 	g := openGatewayLog(t, dir, slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))
-	r := &round{t: t, g: g, c: canaries{
+	r := &round{t: t, g: g, c: canaries{ //nolint:gosec // a secret of the tests and of nobody
 		"admin token": adminToken, "password": "canary-sandi-burung-kenari", "wrong password": "canary-salah-kenari-9",
 		"wrong token": "canary_admin_token_that_is_wrong", "wrong key": "kurir_live_CanaryKeyThatOpensNothing0000000",
 	}}
@@ -209,9 +209,13 @@ func (r *round) send(client *http.Client, method, path, body string, header ...s
 }
 
 var (
+	keyID       = regexp.MustCompile(`(key_[0-9A-Z]{26})`)
 	keyShown    = regexp.MustCompile(`"key":"([^"]+)"`)
 	secretShown = regexp.MustCompile(`"secret":"(whsec_[^"]+)"`)
 )
+
+// The keys of the round that came after the first.
+const rotatedKey, consoleKey, consoleRotated = "API key after its rotation", "key made in the console", "key replaced in the console"
 
 func first(re *regexp.Regexp, text string) string {
 	if m := re.FindStringSubmatch(text); m != nil {
@@ -229,7 +233,13 @@ func (r *round) keysAndWebhooks() {
 		text = r.send(httpClient, "POST", "/v1/webhooks", fmt.Sprintf(`{"instance":%q,"url":%q}`, r.in.ID, r.hooks+path), admin, asJSON)
 		secret := first(secretShown, text)
 		r.once("webhook secret of "+path, secret, text)
+		hook := first(regexp.MustCompile(`"id":"([a-z]+_[0-9A-Z]{26})"`), text)
+		text = r.send(httpClient, "POST", "/v1/webhooks/"+hook+"/rotate", "", admin)
+		r.once("webhook secret of "+path+" after its rotation", first(secretShown, text), text)
 	}
+	list := r.send(httpClient, "GET", "/v1/instances/"+r.in.ID+"/keys", "", admin)
+	text = r.send(httpClient, "POST", "/v1/keys/"+first(keyID, list)+"/rotate", `{"overlap":"1h"}`, admin, asJSON)
+	r.once(rotatedKey, first(keyShown, text), text)
 	r.g.link(&r.in, sandbox.PhoneSpec{Number: "6281100000771", Name: "Kenari"})
 	for _, path := range []string{"/v1/instances", "/v1/instances/" + r.in.ID, "/v1/webhooks", "/v1/stats"} {
 		r.send(httpClient, "GET", path, "", admin)
@@ -272,6 +282,17 @@ func (r *round) people() {
 	id := first(regexp.MustCompile(`person-(usr_[0-9A-Z]+)`), r.send(r.console, "GET", "/people", ""))
 	text := form("/people/" + id + "/password")
 	r.once("new password", first(regexp.MustCompile(`id="copy-password"[^>]*>([a-z0-9-]+)<`), text), text)
+	keys := "/instances/" + r.in.ID + "/keys"
+	copied := regexp.MustCompile(`id="copy-key"[^>]*>([0-9A-Za-z_]+)<`)
+	text = form(keys, "name", "konsol", "scope", "send")
+	r.once(consoleKey, first(copied, text), text)
+	made := regexp.MustCompile(`/keys/(key_[0-9A-Z]+)/rotate`).FindAllStringSubmatch(r.send(r.console, "GET", keys, ""), -1)
+	mine := keys + "/" + made[len(made)-1][1]
+	text = form(mine+"/rotate", "hours", "24")
+	r.once(consoleRotated, first(copied, text), text)
+	if text = form(mine + "/rotate"); !strings.HasPrefix(text, "400") {
+		r.t.Errorf("no overlap: %.60s", text)
+	}
 	form("/account/password", "old", r.c["wrong password"], "password", r.c["password"], "again", r.c["password"])
 	form("/logout")
 	form("/login", "name", "siti", "password", r.c["wrong password"])
@@ -289,7 +310,7 @@ func (r *round) messages() {
 	if !strings.HasPrefix(sent, "200") {
 		r.t.Fatal(sent)
 	}
-	for _, key := range []string{right, wrong} {
+	for _, key := range []string{right, r.c[rotatedKey], r.c[consoleKey], r.c[consoleRotated], wrong} {
 		r.send(httpClient, "POST", "/wa/send", fmt.Sprintf(`{"key":%q,"phone":"12","body":"x"}`, key), asJSON)
 		r.send(httpClient, "POST", "/wa/send", fmt.Sprintf(`{"key":%q,"phone":`, key), asJSON)
 		r.send(httpClient, "POST", "/wa/send", "key="+url.QueryEscape(key)+"&phone=12", "Content-Type: application/x-www-form-urlencoded")
@@ -330,7 +351,7 @@ func (r *round) audit() {
 	admin := "Authorization: Bearer " + adminToken
 	lines := r.send(httpClient, "GET", "/v1/audit?limit=1000", "", admin)
 	csv := r.send(httpClient, "GET", "/v1/audit.csv", "", admin)
-	for _, w := range []string{"wa.send", "console.signin", "user.create", "user:siti", "webhook.create", "instance.create", "UNAUTHORIZED"} {
+	for _, w := range []string{"wa.send", "console.signin", "user.create", "user:siti", "webhook.create", "webhook.rotate", "key.create", "key.rotate", "instance.create", "UNAUTHORIZED"} {
 		if !strings.Contains(lines, w) || !strings.Contains(csv, w) {
 			r.t.Errorf("the audit log does not know of %s", w)
 		}
@@ -351,7 +372,7 @@ func (r *round) onDisk(dir string) {
 		if err != nil || !d.Type().IsRegular() {
 			return err
 		}
-		b, err := os.ReadFile(path)
+		b, err := os.ReadFile(path) //nolint:gosec // a file whose name the test itself made or knows
 		if err != nil {
 			return err
 		}

@@ -14,7 +14,7 @@ import (
 type consoleInstances struct{ *Sessions }
 
 func (c consoleInstances) view(in models.Instance) web.View {
-	return web.View{ID: in.ID, Name: in.Name, Sandbox: in.Sandbox, Status: c.Status(in.ID)}
+	return web.View{ID: in.ID, Name: in.Name, Sandbox: in.Sandbox, Region: in.Region, Zone: in.TimeZone, Status: c.Status(in.ID)}
 }
 
 // List returns all instances.

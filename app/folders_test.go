@@ -31,14 +31,14 @@ func TestDataIsForKurirAlone(t *testing.T) {
 		if err := os.Mkdir(filepath.Join(dir, sub), 0o700); err != nil {
 			t.Fatal(err)
 		}
-		if err := os.Chmod(filepath.Join(dir, sub), 0o777); err != nil {
+		if err := os.Chmod(filepath.Join(dir, sub), 0o777); err != nil { //nolint:gosec // too open on purpose: kurir must close it
 			t.Fatal(err)
 		}
 	}
 	if err := os.WriteFile(filepath.Join(dir, "kurir.db"), nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.Chmod(filepath.Join(dir, "kurir.db"), 0o666); err != nil {
+	if err := os.Chmod(filepath.Join(dir, "kurir.db"), 0o666); err != nil { //nolint:gosec // too open on purpose: kurir must close it
 		t.Fatal(err)
 	}
 	var out bytes.Buffer

@@ -331,7 +331,7 @@ func chromiumsOf(t *testing.T, dir string) []int {
 	}
 	var pids []int
 	for _, e := range entries {
-		b, err := os.ReadFile(e)
+		b, err := os.ReadFile(e) //nolint:gosec // a file whose name the test itself made or knows
 		if err != nil || !bytes.Contains(b, []byte(abs)) || !bytes.Contains(b, []byte("--user-data-dir")) {
 			continue // ended meanwhile, or not ours
 		}

@@ -43,7 +43,7 @@ func pngBytes(t *testing.T) []byte {
 // randomBytes are the same for the same seed.
 func randomBytes(seed uint64, n int) []byte {
 	b := make([]byte, n)
-	_, _ = rand.NewChaCha8([32]byte{byte(seed)}).Read(b)
+	_, _ = rand.NewChaCha8([32]byte{byte(seed)}).Read(b) //nolint:gosec // a small number of the test, which fits
 	return b
 }
 
@@ -267,15 +267,15 @@ func testPHPSamples(t *testing.T, g *gateway, in instance) {
 		"https://web.wachatpro.com/assets/icon.png", files.URL+"/assets/icon.png",
 	)
 	for _, name := range []string{"send", "sendfile", "sendfileurl", "chats", "messages", "contacts"} {
-		sample, err := os.ReadFile(filepath.Join("testdata", "php", name+".php.txt"))
+		sample, err := os.ReadFile(filepath.Join("testdata", "php", name+".php.txt")) //nolint:gosec // a file whose name the test itself made or knows
 		if err != nil {
 			t.Fatal(err)
 		}
 		script := filepath.Join(t.TempDir(), name+".php")
-		if err := os.WriteFile(script, []byte("<?php\n"+fill.Replace(string(sample))+"\necho $result;\n"), 0o600); err != nil {
+		if err := os.WriteFile(script, []byte("<?php\n"+fill.Replace(string(sample))+"\necho $result;\n"), 0o600); err != nil { //nolint:gosec // a file whose name the test itself made or knows
 			t.Fatal(err)
 		}
-		out, err := exec.CommandContext(t.Context(), php, script).CombinedOutput()
+		out, err := exec.CommandContext(t.Context(), php, script).CombinedOutput() //nolint:gosec // a program of the test's own
 		if err != nil || !bytes.Contains(out, []byte(`"status":true`)) {
 			t.Errorf("%s.php: %v: %s", name, err, out)
 		}

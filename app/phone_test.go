@@ -98,10 +98,10 @@ func (h hand) shoot(name string) {
 	if dir == "" {
 		return
 	}
-	if err := os.MkdirAll(dir, 0o700); err != nil {
+	if err := os.MkdirAll(dir, 0o700); err != nil { //nolint:gosec // a file whose name the test itself made or knows
 		h.t.Fatal(err)
 	}
-	if err := os.WriteFile(filepath.Join(dir, name+".png"), h.page.MustScreenshot(), 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(dir, name+".png"), h.page.MustScreenshot(), 0o600); err != nil { //nolint:gosec // a file whose name the test itself made or knows
 		h.t.Fatal(err)
 	}
 }

@@ -67,8 +67,8 @@ func (a *App) listen(ctx context.Context) (err error) {
 // serve starts the HTTP server on the listener.
 func (a *App) serve() {
 	console := web.New(web.Deps{
-		Instances: consoleInstances{a.sessions}, Sessions: a.db, People: a.db, Passwords: password.New(), Audit: a.db,
-		CheckAdmin: a.admin.check, Simulator: a.sessions, Phones: a.sessions.phones(), Log: a.log,
+		Instances: consoleInstances{a.sessions}, Keys: a.db, Sessions: a.db, People: a.db, Passwords: password.New(), Audit: a.db,
+		CheckAdmin: a.admin.check, AdminPrint: a.admin.print(), Simulator: a.sessions, Phones: a.sessions.phones(), Log: a.log,
 	})
 	limits := a.cfg.gateLimits()
 	a.server = &http.Server{

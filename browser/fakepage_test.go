@@ -98,7 +98,7 @@ func fakeWeb(t testing.TB) string {
 			w.Header().Set("Content-Type", "text/javascript")
 			_, _ = w.Write([]byte(echoWorker))
 		case "/redirect":
-			http.Redirect(w, r, r.URL.Query().Get("to"), http.StatusFound)
+			http.Redirect(w, r, r.URL.Query().Get("to"), http.StatusFound) //nolint:gosec // the test says to where
 		case "/headers":
 			_ = r.Header.Write(w)
 		default:

@@ -20,7 +20,7 @@ func TestRealBinary(t *testing.T) {
 	elf := write("chromium-real", "\x7fELF", 0o755)
 	wrapper := write("wrapper", "#!/bin/sh -e\nexec \""+elf+"\" --flag \"$@\"\n", 0o755)
 	beside := filepath.Join(dir, "google")
-	if err := os.Mkdir(beside, 0o755); err != nil {
+	if err := os.Mkdir(beside, 0o755); err != nil { //nolint:gosec // as a distribution makes it
 		t.Fatal(err)
 	}
 	chrome := write("google/chrome", "\x7fELF", 0o755)

@@ -17,7 +17,7 @@ import (
 // bystander starts a process of the test's own in a group of its own, which is reaped when it ends.
 func bystander(t *testing.T, name string, args ...string) (cmd *exec.Cmd, ended chan struct{}) {
 	t.Helper()
-	cmd = exec.Command(name, args...)
+	cmd = exec.Command(name, args...) //nolint:gosec // a program of the test's own
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
@@ -85,7 +85,7 @@ func TestStoppedHelpersOfAnEarlierChromium(t *testing.T) {
 	leader, ended := bystander(t, "sh", "-c", `sh -c 'trap "" HUP; kill -STOP $$; sleep 60' --type=renderer & echo $! > "$0/child"; exec sleep 60`, dir)
 	var child int
 	eventually(t, func() error {
-		data, _ := os.ReadFile(filepath.Join(dir, "child"))
+		data, _ := os.ReadFile(filepath.Join(dir, "child")) //nolint:gosec // a file whose name the test itself made or knows
 		_, err := fmt.Sscan(string(data), &child)
 		if p, ok := processOf(child); err == nil && (!ok || p.state != 'T') {
 			err = fmt.Errorf("the child is not stopped: %+v", p)

@@ -24,8 +24,10 @@ type tab struct {
 	url   string
 	who   identity
 	saves *saveCheck
-	emit  func(signal)
-	log   *slog.Logger
+
+	speaker speaker
+	emit    func(signal)
+	log     *slog.Logger
 
 	downloadDir string
 	downloads   downloads
@@ -154,10 +156,20 @@ func (t *tab) onEvent(e frame) {
 	var err error
 	switch e.Method {
 	case "Runtime.bindingCalled":
-		var called struct{ Name, Payload string }
-		if err = json.Unmarshal(e.Params, &called); err == nil && called.Name == bindingName {
-			t.emit(signal{kind: signalEvent, text: called.Payload})
+		var called struct {
+			Name, Payload      string
+			ExecutionContextID proto.RuntimeExecutionContextID
 		}
+		err = json.Unmarshal(e.Params, &called)
+		switch {
+		case err != nil || called.Name != bindingName:
+		case t.speaker.is(called.ExecutionContextID):
+			t.emit(signal{kind: signalEvent, text: called.Payload})
+		case t.speaker.stranger(): // it could say that every message has arrived
+			t.log.Warn("a frame of the page spoke as if it were the bridge; it was not heard")
+		}
+	case "Runtime.executionContextCreated", "Runtime.executionContextDestroyed", "Runtime.executionContextsCleared":
+		err = t.speaker.follow(e, t.target(), t.url)
 	case "Page.frameNavigated":
 		var nav struct {
 			Frame struct{ ParentID, URL string } // without the fragment

@@ -50,7 +50,7 @@ func processes(match func(pid, group int, cmdline string) bool) map[int]string {
 	list := map[int]string{}
 	stats, _ := filepath.Glob("/proc/[0-9]*/stat")
 	for _, path := range stats {
-		stat, err := os.ReadFile(path)
+		stat, err := os.ReadFile(path) //nolint:gosec // a file whose name the test itself made or knows
 		if err != nil {
 			continue
 		}
@@ -71,7 +71,7 @@ func processes(match func(pid, group int, cmdline string) bool) map[int]string {
 // Whatever kills kurir, no Chromium stays behind, and the profile can be used again at once.
 func TestNoChromiumOutlivesSIGKILL(t *testing.T) {
 	dir, url := t.TempDir(), fakeWeb(t)
-	cmd := exec.Command(os.Args[0])
+	cmd := exec.Command(os.Args[0]) //nolint:gosec // a program of the test's own
 	cmd.Env = append(os.Environ(), helperEnv+"="+dir+"|"+url)
 	cmd.Stderr = os.Stderr
 	out, err := cmd.StdoutPipe()

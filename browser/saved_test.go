@@ -20,7 +20,7 @@ func levelDBLog(records ...string) []byte {
 			r = r[len(part):]
 			kind := map[[2]bool]byte{{true, true}: 1, {true, false}: 2, {false, false}: 3, {false, true}: 4}[[2]bool{begin, r == ""}]
 			log = append(log, 0, 0, 0, 0)
-			log = binary.LittleEndian.AppendUint16(log, uint16(len(part)))
+			log = binary.LittleEndian.AppendUint16(log, uint16(len(part))) //nolint:gosec // a small number of the test, which fits
 			log = append(append(log, kind), part...)
 		}
 	}

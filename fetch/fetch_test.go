@@ -103,7 +103,7 @@ func TestDownload(t *testing.T) {
 	hops := func(w http.ResponseWriter, r *http.Request) {
 		var n int
 		_, _ = fmt.Sscanf(r.URL.Path, "/hops/%d", &n)
-		http.SetCookie(w, &http.Cookie{Name: "a", Value: "b"})
+		http.SetCookie(w, &http.Cookie{Name: "a", Value: "b"}) //nolint:gosec // a cookie that must never come back
 		to := fmt.Sprintf("/hops/%d", n-1)
 		if n == 1 {
 			to = "/icon.png"

@@ -116,6 +116,9 @@ func (s *server) still(c *call) error {
 	if err == nil {
 		err = t.key.Open(time.Now())
 	}
+	if err == nil && !t.key.AllowsIP(c.line.IP) {
+		err = problem.New(problem.IPNotAllowed, c.line.IP)
+	}
 	if err == nil && !t.key.Has(c.needs.scopes()...) {
 		err = problem.New(problem.ScopeMissing, string(c.needs))
 	}

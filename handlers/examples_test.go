@@ -105,7 +105,7 @@ func checkSent(t *testing.T, dir string, text, file models.Message, content []by
 	if text.Body != sentText || text.FilePath != "" {
 		t.Errorf("the text: %+v", text)
 	}
-	got, err := os.ReadFile(filepath.Join(dir, file.FilePath))
+	got, err := os.ReadFile(filepath.Join(dir, file.FilePath)) //nolint:gosec // a file whose name the test itself made or knows
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -118,7 +118,7 @@ func runSender(t *testing.T, command []string, env ...string) (stdout, stderr st
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, command[0], command[1:]...)
+	cmd := exec.CommandContext(ctx, command[0], command[1:]...) //nolint:gosec // a program of the test's own
 	cmd.Env = append(os.Environ(), env...)
 	var out, errs bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &errs

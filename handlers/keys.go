@@ -7,25 +7,14 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"net/netip"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
-	"unicode"
-	"unicode/utf8"
 
 	"kurir/handlers/intake"
 	"kurir/models"
-	"kurir/phone"
 	"kurir/problem"
-)
-
-const (
-	maxKeyName    = 100 // characters
-	maxKeyIPs     = 100
-	maxRecipients = 1000
-	maxRate       = 1_000_000 // a minute
 )
 
 // Keys is what the handlers need of the keys to manage them. models.DB is one.
@@ -57,18 +46,8 @@ type keyView struct {
 
 func viewKey(k models.APIKey) keyView {
 	v := keyView{
-		ID: k.ID, Instance: k.InstanceID, Name: k.Name, Hint: k.Hint, Scopes: k.Scopes, IPs: []string{}, Recipients: []string{},
+		ID: k.ID, Instance: k.InstanceID, Name: k.Name, Hint: k.Hint, Scopes: k.Scopes, IPs: k.IPTexts(), Recipients: k.RecipientTexts(),
 		Rate: k.RatePerMinute, ExpiresAt: k.ExpiresAt, CreatedAt: k.CreatedAt, LastUsedAt: k.LastUsedAt,
-	}
-	for _, p := range k.IPs {
-		text := p.String()
-		if p.IsSingleIP() {
-			text = p.Addr().String()
-		}
-		v.IPs = append(v.IPs, text)
-	}
-	for _, wid := range k.Recipients {
-		v.Recipients = append(v.Recipients, strings.TrimSuffix(wid, "@c.us"))
 	}
 	if k.OldUntil != nil && k.OldUntil.After(time.Now()) {
 		v.OldUntil = k.OldUntil
@@ -113,8 +92,9 @@ func (b keyBody) apply(k *models.APIKey, region string, zone *time.Location) (er
 		return problem.New(problem.KeyInvalid, fmt.Sprintf(format, args...))
 	}
 	if b.Name != nil {
-		if k.Name = strings.TrimSpace(*b.Name); !isKeyName(k.Name) {
-			return wrong("`name` must have 1 to %d characters", maxKeyName)
+		var ok bool
+		if k.Name, ok = models.KeyName(*b.Name); !ok {
+			return wrong("`name` must have 1 to %d characters", models.MaxKeyName)
 		}
 	}
 	if b.Scopes != nil {
@@ -129,7 +109,7 @@ func (b keyBody) apply(k *models.APIKey, region string, zone *time.Location) (er
 		}
 	}
 	if b.IPs != nil {
-		if k.IPs, err = networks(*b.IPs); err != nil {
+		if k.IPs, err = models.ParseKeyIPs(*b.IPs); err != nil {
 			return wrong("`ips`: %v", err)
 		}
 	}
@@ -139,8 +119,8 @@ func (b keyBody) apply(k *models.APIKey, region string, zone *time.Location) (er
 		}
 	}
 	if b.Rate != nil {
-		if k.RatePerMinute = *b.Rate; k.RatePerMinute < 0 || k.RatePerMinute > maxRate {
-			return wrong("`rate_per_minute` is 0 (the gateway's) to %d", maxRate)
+		if k.RatePerMinute = *b.Rate; k.RatePerMinute < 0 || k.RatePerMinute > models.MaxKeyRate {
+			return wrong("`rate_per_minute` is 0 (the gateway's) to %d", models.MaxKeyRate)
 		}
 	}
 	if b.ExpiresAt != nil {
@@ -151,59 +131,18 @@ func (b keyBody) apply(k *models.APIKey, region string, zone *time.Location) (er
 	return nil
 }
 
-func isKeyName(name string) bool {
-	return name != "" && utf8.ValidString(name) && utf8.RuneCountInString(name) <= maxKeyName && !strings.ContainsFunc(name, unicode.IsControl)
-}
-
-// networks reads addresses and CIDR ranges. A range is kept without the bits of a host in it.
-func networks(list []string) (out []netip.Prefix, err error) {
-	if len(list) > maxKeyIPs {
-		return nil, fmt.Errorf("at most %d", maxKeyIPs)
-	}
-	for _, text := range list {
-		text = strings.TrimSpace(text)
-		p, err := netip.ParsePrefix(text)
-		if addr, addrErr := netip.ParseAddr(text); addrErr == nil {
-			p, err = netip.PrefixFrom(addr.WithZone(""), addr.BitLen()), nil
-		}
-		if err == nil && p.Addr().Is4In6() { // callers' addresses are compared in their short form
-			if p.Bits() < 96 {
-				return nil, fmt.Errorf("%q mixes IPv4 and IPv6", clip(text))
-			}
-			p = netip.PrefixFrom(p.Addr().Unmap(), p.Bits()-96)
-		}
-		if err != nil {
-			return nil, fmt.Errorf("%q is no address and no range such as 192.0.2.0/24", clip(text))
-		}
-		if p = p.Masked(); !slices.Contains(out, p) {
-			out = append(out, p)
-		}
-	}
-	return out, nil
-}
-
 // recipients reads numbers and groups as a send does.
-func recipients(list []any, region string) (out []string, err error) {
-	if len(list) > maxRecipients {
-		return nil, fmt.Errorf("at most %d", maxRecipients)
-	}
-	for _, v := range list {
-		text := ""
+func recipients(list []any, region string) ([]string, error) {
+	texts := make([]string, len(list))
+	for i, v := range list {
 		switch v := v.(type) {
 		case string:
-			text = v
+			texts[i] = v
 		case json.Number:
-			text = wholeNumber(v.String())
-		}
-		target, err := phone.Parse(text, region)
-		if err != nil || target.Kind == phone.Broadcast || target.Kind == phone.Newsletter {
-			return nil, fmt.Errorf("%q is no number and no group", clip(text))
-		}
-		if !slices.Contains(out, target.WID) {
-			out = append(out, target.WID)
+			texts[i] = wholeNumber(v.String())
 		}
 	}
-	return out, nil
+	return models.ParseKeyRecipients(texts, region)
 }
 
 // keyEnd reads a time to come, as `send_at` is written; null is none.

@@ -18,7 +18,7 @@ import (
 func byKey(more ...string) map[string]string {
 	h := map[string]string{"X-Api-Key": goodKey}
 	for i := 0; i < len(more); i += 2 {
-		h[more[i]] = more[i+1]
+		h[more[i]] = more[i+1] //nolint:gosec // pairs: there is always one more
 	}
 	return h
 }

@@ -109,7 +109,7 @@ func asForm() map[string]string {
 func admin(more ...string) map[string]string {
 	h := map[string]string{"Authorization": "Bearer " + adminToken}
 	for i := 0; i < len(more); i += 2 {
-		h[more[i]] = more[i+1]
+		h[more[i]] = more[i+1] //nolint:gosec // pairs: there is always one more
 	}
 	return h
 }

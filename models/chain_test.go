@@ -258,7 +258,7 @@ func TestTheChainFollowsTheCommits(t *testing.T) {
 	var wg sync.WaitGroup
 	for w := range writers {
 		wg.Go(func() {
-			random := rand.New(rand.NewPCG(1, uint64(w)))
+			random := rand.New(rand.NewPCG(1, uint64(w))) //nolint:gosec // chance that can be repeated is what is wanted
 			for i := range rounds {
 				line := AuditEntry{Actor: fmt.Sprint("w", w), Action: fmt.Sprint(i), Code: "OK"}
 				var err error
@@ -326,11 +326,11 @@ func TestTheChainAfterACrash(t *testing.T) {
 	appendLines(t, db, 20)
 	after := filepath.Join(t.TempDir(), "kurir.db")
 	for _, suffix := range []string{"", "-wal"} {
-		b, err := os.ReadFile(path + suffix)
+		b, err := os.ReadFile(path + suffix) //nolint:gosec // a file whose name the test itself made or knows
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := os.WriteFile(after+suffix, b, 0o600); err != nil {
+		if err := os.WriteFile(after+suffix, b, 0o600); err != nil { //nolint:gosec // a file whose name the test itself made or knows
 			t.Fatal(err)
 		}
 	}
@@ -353,14 +353,14 @@ func TestVerifyAStoppedKurir(t *testing.T) {
 	if err := db.Close(); err != nil {
 		t.Fatal(err)
 	}
-	before, err := os.ReadFile(path)
+	before, err := os.ReadFile(path) //nolint:gosec // a file whose name the test itself made or knows
 	if err != nil {
 		t.Fatal(err)
 	}
 	if c := verify(t, path, nil); c.Broken != nil || c.Lines != 3 {
 		t.Errorf("%+v, %+v", c, c.Broken)
 	}
-	if now, err := os.ReadFile(path); err != nil || string(now) != string(before) {
+	if now, err := os.ReadFile(path); err != nil || string(now) != string(before) { //nolint:gosec // a file whose name the test itself made or knows
 		t.Errorf("the file was changed (%v)", err)
 	}
 	if _, err := VerifyAudit(t.Context(), path+".none", nil); err == nil {

@@ -156,7 +156,9 @@ type ConsoleSession struct {
 	ExpiresAt time.Time
 	IP        string
 	UserID    *string // nil: opened with the admin token
-	User      *User   `gorm:"-"` // whose it is, as far as it was asked for
+	// OpenedWith is the fingerprint of the admin token that opened it; "" when it is a person's.
+	OpenedWith string
+	User       *User `gorm:"-"` // whose it is, as far as it was asked for
 }
 
 // ConsoleDevice is a browser in which a person has signed in before: it has tries of its own when somebody else guesses

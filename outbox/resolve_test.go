@@ -190,9 +190,9 @@ func (h *house) copyHouse(t *testing.T) *house {
 	t.Helper()
 	dir := t.TempDir()
 	for _, name := range []string{"kurir.db", "kurir.db-wal"} {
-		b, err := os.ReadFile(filepath.Join(h.dir, name))
+		b, err := os.ReadFile(filepath.Join(h.dir, name)) //nolint:gosec // a file whose name the test itself made or knows
 		if err == nil {
-			err = os.WriteFile(filepath.Join(dir, name), b, 0o600)
+			err = os.WriteFile(filepath.Join(dir, name), b, 0o600) //nolint:gosec // a file whose name the test itself made or knows
 		}
 		if err != nil {
 			t.Fatal(err)

@@ -177,7 +177,7 @@ func TestMedia(t *testing.T) {
 		p, d := linked(t, s)
 		data := make([]byte, 300_001)
 		for i := range data {
-			data[i] = byte(i * i)
+			data[i] = byte(i * i) //nolint:gosec // a small number of the test, which fits
 		}
 		m := text("6281200000001", "Faktur bulan ini")
 		m.Type, m.Media = "document", p.upload("document", data)

@@ -69,7 +69,7 @@ func (tb *tab) launch(profile string, args []string) {
 		tb.t.Fatal(err)
 	}
 	args = append([]string{"--headless", "--no-sandbox", "--remote-debugging-port=0", "--user-data-dir=" + profile}, args...)
-	tb.cmd = exec.Command(bin, append(args, "about:blank")...)
+	tb.cmd = exec.Command(bin, append(args, "about:blank")...) //nolint:gosec // a program of the test's own
 	stderr, err := tb.cmd.StderrPipe()
 	if err != nil {
 		tb.t.Fatal(err)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"crypto/sha256"
+	"crypto/subtle"
 	"encoding/base64"
 	"encoding/hex"
 	"math"
@@ -99,7 +100,9 @@ func (c *Console) lookUp(ctx context.Context, hash string) (visitor, bool) {
 		}
 		return visitor{}, false
 	}
-	return visitor{hash, session.User}, time.Now().Before(session.ExpiresAt)
+	// Who changes the admin token wants those out who knew the old one.
+	stale := session.User == nil && subtle.ConstantTimeCompare([]byte(session.OpenedWith), []byte(c.deps.AdminPrint)) != 1
+	return visitor{hash, session.User}, !stale && time.Now().Before(session.ExpiresAt)
 }
 
 func hashCookie(value string) string {
@@ -262,9 +265,11 @@ func (c *Console) welcome(w http.ResponseWriter, r *http.Request, user *models.U
 // open begins a session; user nil: with the admin token.
 func (c *Console) open(w http.ResponseWriter, r *http.Request, user *models.User) error {
 	value, now := secret(), time.Now()
-	err := c.deps.Sessions.CreateConsoleSession(r.Context(), models.ConsoleSession{
-		Hash: hashCookie(value), CreatedAt: now, ExpiresAt: now.Add(sessionLife), IP: clientAddr(r), User: user,
-	})
+	s := models.ConsoleSession{Hash: hashCookie(value), CreatedAt: now, ExpiresAt: now.Add(sessionLife), IP: clientAddr(r), User: user}
+	if user == nil {
+		s.OpenedWith = c.deps.AdminPrint
+	}
+	err := c.deps.Sessions.CreateConsoleSession(r.Context(), s)
 	if err != nil {
 		return err
 	}

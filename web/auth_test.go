@@ -13,6 +13,7 @@ import (
 
 	"kurir/gate"
 	"kurir/guess"
+	"kurir/models"
 )
 
 func cookieOf(t *testing.T, a answer, name string) *http.Cookie {
@@ -80,6 +81,51 @@ func TestSessionEnds(t *testing.T) {
 	if a := d.get("/"); strings.Contains(a.text, "Toko") {
 		t.Error("a session that is over still opens the console")
 	}
+}
+
+// TestSessionsOfTheTokenEndWithIt: another admin token ends what the old one had opened, and nothing else.
+func TestSessionsOfTheTokenEndWithIt(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t, View{ID: "inst_1", Name: "Toko"})
+	d.person("siti", models.RoleOwner)
+	token, siti := d.elsewhere().signIn(), d.as("siti")
+	before := d.elsewhere().signIn() // by a kurir that did not note with what
+	d.sql(func(tx *gorm.DB) error {
+		return tx.Exec("UPDATE console_sessions SET opened_with = '' WHERE rowid = (SELECT max(rowid) FROM console_sessions)").Error
+	})
+	if !token.open() || !siti.open() || before.open() {
+		t.Fatalf("open: with the token %v, siti %v, from before %v", token.open(), siti.open(), before.open())
+	}
+	for _, s := range d.sessions() {
+		if (s.UserID == nil) == (s.OpenedWith == "") && s.Hash != hashCookie(before.cookie(sessionCookie)) {
+			t.Errorf("%+v", s)
+		}
+	}
+	d.console.deps.AdminPrint = "print of another token"
+	if token.open() || !siti.open() {
+		t.Errorf("after the token was changed: with the old one open %v, siti %v", token.open(), siti.open())
+	}
+	if a := token.post("/instances/inst_1/delete", nil); a.StatusCode != http.StatusSeeOther || len(d.instances.actions()) > 0 {
+		t.Errorf("the old session still does things: %d %v", a.StatusCode, d.instances.actions())
+	}
+	if !d.elsewhere().signIn().open() {
+		t.Error("no way in with the new one")
+	}
+}
+
+// cookie is what the browser holds.
+func (d *desk) cookie(name string) string {
+	d.t.Helper()
+	u, err := url.Parse(d.server.URL)
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	for _, c := range d.client.Jar.Cookies(u) {
+		if c.Name == name {
+			return c.Value
+		}
+	}
+	return ""
 }
 
 func TestGuessingIsSlowedDown(t *testing.T) {

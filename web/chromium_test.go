@@ -107,7 +107,7 @@ func checkLayout(t *testing.T, page *rod.Page, name string) {
 	if wide := page.MustEval(`() => document.documentElement.scrollWidth - document.documentElement.clientWidth`).Int(); wide > 0 {
 		t.Errorf("%s: scrolls sideways by %d px", name, wide)
 	}
-	small := page.MustEval(`() => [...document.querySelectorAll('button, .button, summary, input:not([type=hidden], [type=radio], [type=checkbox], .unseen)')]
+	small := page.MustEval(`() => [...document.querySelectorAll('button, .button, summary, select, textarea, input:not([type=hidden], [type=radio], [type=checkbox], .unseen)')]
 		.filter(e => e.checkVisibility()).map(e => [e.textContent.trim() || e.id, e.getBoundingClientRect().height])
 		.filter(([, h]) => h < 44).map(String).join(' | ')`).Str()
 	if small != "" {
@@ -122,10 +122,10 @@ func shoot(t *testing.T, page *rod.Page, name string) {
 	if dir == "" {
 		return
 	}
-	if err := os.MkdirAll(dir, 0o755); err != nil {
+	if err := os.MkdirAll(dir, 0o755); err != nil { //nolint:gosec // pictures for people to look at
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(filepath.Join(dir, name+".png"), picture(page), 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(dir, name+".png"), picture(page), 0o600); err != nil { //nolint:gosec // a file whose name the test itself made or knows
 		t.Fatal(err)
 	}
 }

@@ -26,7 +26,7 @@ import (
 	"kurir/problem"
 )
 
-const goodToken = "kurir_admin_of_the_tests"
+const goodToken = "kurir_admin_of_the_tests" //nolint:gosec // a secret of the tests and of nobody
 
 // hasher is one for all tests, as in a process.
 var hasher = password.New() //nolint:gochecknoglobals // of the tests
@@ -246,10 +246,11 @@ func newDesk(t *testing.T, views ...View) *desk {
 		t: t, instances: newFakeInstances(views...), phones: newFakePhones(), db: openDB(t),
 	}
 	d.console = New(Deps{
-		Instances: d.instances, Sessions: d.db, People: d.db, Passwords: hasher, Audit: d.db, CheckAdmin: func(s string) bool { return s == goodToken },
-		Simulator: fakeSimulator{func(id string) error { return d.instances.do("scan " + id) }},
-		Phones:    d.phones,
-		Log:       slog.New(slog.NewTextHandler(io.Discard, nil)),
+		Instances: d.instances, Keys: d.db, Sessions: d.db, People: d.db, Passwords: hasher, Audit: d.db, CheckAdmin: func(s string) bool { return s == goodToken },
+		AdminPrint: "print of " + goodToken,
+		Simulator:  fakeSimulator{func(id string) error { return d.instances.do("scan " + id) }},
+		Phones:     d.phones,
+		Log:        slog.New(slog.NewTextHandler(io.Discard, nil)),
 	})
 	d.gate = &gate.Handler{Next: d.console, Limits: gate.Limits{}.WithDefaults()}
 	d.server = httptest.NewServer(d.gate)

@@ -264,8 +264,11 @@ func TestOperatorsSeeNoButtonsThatRefuse(t *testing.T) {
 	d.person("budi", models.RoleOperator)
 	for _, path := range []string{"/", "/instances/" + v.ID, "/account"} {
 		mine, theirs := d.as("siti").get(path).text, d.as("budi").get(path).text
+		if has := strings.Contains(mine, "/keys\""); has != (path != "/account") {
+			t.Errorf("%s leads an owner to the keys: %v", path, has)
+		}
 		found := 0
-		for _, forOwners := range []string{"/delete\"", "/unlink\"", "/instances/new", "/people", "/audit.csv"} {
+		for _, forOwners := range []string{"/delete\"", "/unlink\"", "/keys\"", "/instances/new", "/people", "/audit.csv"} {
 			if strings.Contains(mine, forOwners) {
 				found++
 			}

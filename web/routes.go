@@ -66,6 +66,11 @@ func (c *Console) table() []route {
 		{"POST /instances/{id}/unlink", owner, "instance.logout", c.act(do.Logout)},
 		{"POST /instances/{id}/delete", owner, "instance.delete", c.act(do.Delete)},
 
+		{"GET /instances/{id}/keys", owner, "", c.keys},
+		{"POST /instances/{id}/keys", owner, "key.create", c.makeKey},
+		{"POST /instances/{id}/keys/{key}/rotate", owner, "key.rotate", c.rotateKey},
+		{"POST /instances/{id}/keys/{key}/revoke", owner, "key.delete", c.revokeKey},
+
 		{"GET /instances/{id}/phone", operator, "", c.withPhones(c.instancePhone)},
 		{"GET /sandbox", operator, "", c.withPhones(c.phoneDesk)},
 		{"GET /sandbox/find", operator, "", c.withPhones(c.findPhone)},
@@ -107,7 +112,7 @@ func (c *Console) guard(rt route) http.Handler {
 		}
 		line.Actor = v.actor()
 		if strings.Contains(rt.pattern, " /instances/{id}") {
-			line.InstanceID = short(r.PathValue("id"))
+			line.InstanceID, line.Target = short(r.PathValue("id")), short(r.PathValue("key"))
 		} else {
 			line.Target = short(r.PathValue("id") + r.PathValue("number"))
 		}

@@ -15,7 +15,7 @@ import (
 
 const (
 	ownerName, operatorName = "siti", "budi"
-	goodPassword            = "kopi susu gula aren"
+	goodPassword            = "kopi susu gula aren" //nolint:gosec // a secret of the tests and of nobody
 )
 
 // person makes somebody with goodPassword.
@@ -72,6 +72,8 @@ func TestEveryRouteHasItsGuard(t *testing.T) {
 		"POST /people/{id}/disable": owner, "POST /people/{id}/enable": owner, "POST /people/{id}/signout": owner,
 		"POST /people/{id}/password": owner, "POST /people/{id}/delete": owner, "GET /audit.csv": owner,
 		"GET /instances/new": owner, "POST /instances": owner, "POST /instances/{id}/unlink": owner, "POST /instances/{id}/delete": owner,
+		"GET /instances/{id}/keys": owner, "POST /instances/{id}/keys": owner,
+		"POST /instances/{id}/keys/{key}/rotate": owner, "POST /instances/{id}/keys/{key}/revoke": owner,
 	}
 	for _, rt := range newDesk(t).console.table() {
 		who, ok := want[rt.pattern]
@@ -98,12 +100,13 @@ func askRoute(t *testing.T, rt route, who access) {
 	d := newDesk(t, View{ID: "inst_1", Name: "Rahasia Toko", Sandbox: true, Status: browser.Status{State: browser.StateWorking}})
 	ownerUser, operatorUser := d.person(ownerName, models.RoleOwner), d.person(operatorName, models.RoleOperator)
 	d.person("third", models.RoleOwner)
+	k, _ := d.key("inst_1", "Rahasia Kasir")
 	method, path, ok := strings.Cut(rt.pattern, " ")
 	if !ok {
 		method, path = "GET", "/nothing/here"
 	}
 	path = strings.NewReplacer("{$}", "", "{number}", "6281234567890", "{screen}", "chats", "{chat}", "x@c.us", "{message}", "m", "{action}", "read",
-		"{name}", "console.css").Replace(path)
+		"{name}", "console.css", "{key}", k.ID).Replace(path)
 	browsers := map[string]*desk{"": d.elsewhere(), operatorName: d.as(operatorName), ownerName: d.as(ownerName)}
 	for _, name := range []string{"", operatorName, ownerName} { // the owner last, who may delete the operator
 		b := browsers[name]
@@ -115,7 +118,7 @@ func askRoute(t *testing.T, rt route, who access) {
 		if strings.HasPrefix(path, "/people/") {
 			id = target
 		}
-		before, done := d.lines(), d.instances.actions()
+		before, done, keys := d.lines(), d.instances.actions(), d.keys("inst_1")
 		a := b.request(method, strings.ReplaceAll(path, "{id}", id))
 		allowed := who == anyone || name != "" && (who == operator || name == ownerName)
 		switch {
@@ -136,6 +139,9 @@ func askRoute(t *testing.T, rt route, who access) {
 			}
 			if all, err := d.db.Users(t.Context()); err != nil || len(all) != 3 {
 				t.Errorf("people: %v, %v", all, err)
+			}
+			if now := d.keys("inst_1"); len(now) != 1 || now[0].Hash != keys[0].Hash {
+				t.Errorf("%q changed the keys: %+v", name, now)
 			}
 		}
 		news := d.lines()[len(before):]
@@ -161,7 +167,7 @@ func (d *desk) request(method, path string) answer {
 	}
 	var form url.Values
 	if method == "POST" {
-		form = url.Values{"name": {"x"}}
+		form = url.Values{"name": {"x"}, "scope": {"send"}, "hours": {"24"}}
 	}
 	return d.do(method, path, form)
 }

@@ -24,7 +24,9 @@ import (
 type View struct {
 	ID      string
 	Name    string
-	Sandbox bool // runs against the simulator
+	Sandbox bool   // runs against the simulator
+	Region  string // of numbers without a country code, ISO 3166-1
+	Zone    string // of its times, IANA name
 	Status  browser.Status
 	// DeadWebhooks are the webhooks that kurir has switched off because their receiver did not answer for days.
 	DeadWebhooks []DeadWebhook
@@ -81,11 +83,13 @@ type Simulator interface {
 // Deps is what the console needs.
 type Deps struct {
 	Instances  Instances
+	Keys       Keys
 	Sessions   Sessions
 	People     People
 	Passwords  Passwords
 	Audit      AuditLog
 	CheckAdmin func(token string) bool
+	AdminPrint string    // a fingerprint of the admin token: sessions that another one opened are over
 	Simulator  Simulator // nil: no sandbox instances can be made or linked here
 	Phones     Phones    // nil: the simulated phones are not kurir's own
 	Log        *slog.Logger

@@ -19,10 +19,10 @@ func TestExamples(t *testing.T) {
 	t.Parallel()
 	for name, command := range map[string]func(port string) *exec.Cmd{
 		"PHP": func(port string) *exec.Cmd {
-			return exec.Command("php", "-S", "127.0.0.1:"+port, "../examples/webhook-php/index.php")
+			return exec.Command("php", "-S", "127.0.0.1:"+port, "../examples/webhook-php/index.php") //nolint:gosec // a program of the test's own
 		},
 		"Python": func(port string) *exec.Cmd {
-			return exec.Command("python3", "../examples/webhook-python/receiver.py", port)
+			return exec.Command("python3", "../examples/webhook-python/receiver.py", port) //nolint:gosec // a program of the test's own
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -93,7 +93,7 @@ func TestNothingIsLostOnSIGKILL(t *testing.T) {
 
 	kills := 20
 	for i := range kills + 1 {
-		cmd := exec.Command(os.Args[0], "-test.run=^$")
+		cmd := exec.Command(os.Args[0], "-test.run=^$") //nolint:gosec // a program of the test's own
 		cmd.Env = append(os.Environ(), helperEnv+"="+path, helperEnv+"_INSTANCE="+instance)
 		cmd.Stderr = t.Output()
 		out, err := cmd.StdoutPipe()
@@ -113,7 +113,7 @@ func TestNothingIsLostOnSIGKILL(t *testing.T) {
 		}
 		before := len(r.got())
 		if i < kills {
-			for deadline := time.Now().Add(patience); len(r.got()) < before+20+rand.IntN(80) && len(r.firsts()) < killMessages; {
+			for deadline := time.Now().Add(patience); len(r.got()) < before+20+rand.IntN(80) && len(r.firsts()) < killMessages; { //nolint:gosec // chance that can be repeated is what is wanted
 				if time.Now().After(deadline) {
 					t.Fatalf("life %d: nothing moves", i)
 				}

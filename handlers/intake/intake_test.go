@@ -38,7 +38,7 @@ func multipartBody(t *testing.T, fields ...string) (body, contentType string) {
 	var b bytes.Buffer
 	w := multipart.NewWriter(&b)
 	for i := 0; i < len(fields); i += 2 {
-		if err := w.WriteField(fields[i], fields[i+1]); err != nil {
+		if err := w.WriteField(fields[i], fields[i+1]); err != nil { //nolint:gosec // pairs: there is always one more
 			t.Fatal(err)
 		}
 	}
@@ -298,7 +298,7 @@ func TestFiles(t *testing.T) {
 	for _, size := range []int{1, 2, 3, 4, 100, 70001} {
 		content := make([]byte, size)
 		for i := range content {
-			content[i] = byte(i*i>>3 + i*7 + 251)
+			content[i] = byte(i*i>>3 + i*7 + 251) //nolint:gosec // a small number of the test, which fits
 		}
 		for _, tt := range fileCases(t, content) {
 			for mode, r := range map[string]io.Reader{"whole": strings.NewReader(tt.body), "byte by byte": iotest.OneByteReader(strings.NewReader(tt.body))} {
