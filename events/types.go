@@ -219,7 +219,7 @@ type GroupSubject struct {
 	Replayed bool      `json:"replayed"`
 }
 
-// CallReceived says that somebody calls the linked phone. kurir does not answer.
+// CallReceived says that somebody calls the linked phone. kurir does not answer. Replayed: somebody called meanwhile.
 type CallReceived struct {
 	ID    string    `json:"id"`
 	From  Person    `json:"from"`
@@ -227,6 +227,8 @@ type CallReceived struct {
 	Video bool      `json:"video"`
 	Group bool      `json:"group"`
 	Time  time.Time `json:"time"`
+	// Replayed says that kurir did not see it when it rang.
+	Replayed bool `json:"replayed"`
 }
 
 // Presence says that somebody is there, types or has gone. WhatsApp tells it only of people that were asked about, and
