@@ -37,7 +37,7 @@ func (f *inflow) catchUp(ctx context.Context) error {
 		}
 	}
 	begun := time.Now()
-	changed, err := f.session.Changed(ctx, from)
+	changed, err := f.page.Changed(ctx, from)
 	if err != nil {
 		return fmt.Errorf("list the chats: %w", err)
 	}
@@ -52,7 +52,7 @@ func (f *inflow) catchUp(ctx context.Context) error {
 		return err
 	}
 	for rest := changed.Chats; len(rest) > 0; {
-		list, done, cut, err := f.session.Backlog(ctx, rest[:min(len(rest), catchUpChats)], from, first)
+		list, done, cut, err := f.page.Backlog(ctx, rest[:min(len(rest), catchUpChats)], from, first)
 		if err != nil {
 			return fmt.Errorf("read chats: %w", err)
 		}
