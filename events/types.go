@@ -202,7 +202,7 @@ type SessionQR struct {
 type GroupParticipants struct {
 	ID       string    `json:"id"` // WhatsApp's id of the notice
 	Chat     string    `json:"chat"`
-	Action   string    `json:"action"` // add, remove, leave, join, promote or demote
+	Action   string    `json:"action"` // one of Actions
 	By       *Person   `json:"by,omitempty"`
 	People   []Person  `json:"people"`
 	Time     time.Time `json:"time"`
@@ -236,7 +236,7 @@ type CallReceived struct {
 type Presence struct {
 	Chat  string     `json:"chat"`
 	From  Person     `json:"from"`
-	State string     `json:"state"` // available, unavailable, composing, recording or paused
+	State string     `json:"state"` // one of PresenceStates
 	Seen  *time.Time `json:"last_seen,omitempty"`
 	Time  time.Time  `json:"time"`
 }
