@@ -145,9 +145,9 @@ func (s *Session) Changed(ctx context.Context, from time.Time) (Changed, error) 
 		return Changed{}, err
 	}
 	var got struct {
-		Chats  []string     `json:"chats"`
+		Chats  []string    `json:"chats"`
 		Events []happening `json:"events"`
-		Unread []string     `json:"unread"`
+		Unread []string    `json:"unread"`
 	}
 	if err := json.Unmarshal(answer, &got); err != nil {
 		return Changed{}, problem.Wrap(problem.PageError, "", err)
