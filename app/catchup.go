@@ -12,15 +12,17 @@ import (
 
 const (
 	// catchUpSlack is how much older than the mark a message may be that came after it: chats come in one by one, and a
-	// message that has to be decrypted again keeps its time. A text can be edited for 15 minutes, so the edits of known
-	// messages are found too. What was told before is known by its key.
+	// message that has to be decrypted again keeps its time. What was told before is known by its key.
 	catchUpSlack = 16 * time.Minute
 	catchUpChats = 100    // of one call into the page
 	catchUpMost  = 50_000 // events that are put in order together
 )
 
-// catchUp finds in the page what is not in the log, and writes it down, oldest first: in the chats in which something
-// happened since the mark, and nothing older than it is wanted.
+// catchUp finds in the page what is not in the log, and writes it down, oldest first: what happened since the mark, and
+// nothing older than it is wanted. That is new messages, and what was done since to older ones: edits and reactions have
+// their own time; a revocation has none on the page, so that it has the time of its message here, and is not told at all
+// of a message from before the link or older than three days. Missed calls too. What js/src/backlog.ts says it does not
+// find is not found.
 func (f *inflow) catchUp(ctx context.Context) error {
 	f.mu.Lock()
 	heard, first := f.heard, f.from
@@ -35,9 +37,12 @@ func (f *inflow) catchUp(ctx context.Context) error {
 		}
 	}
 	begun := time.Now()
-	chats, err := f.session.Changed(ctx, from)
+	changed, err := f.page.Changed(ctx, from)
 	if err != nil {
 		return fmt.Errorf("list the chats: %w", err)
+	}
+	if len(changed.Unread) > 0 {
+		f.log.Warn("this WhatsApp Web does not give all that is caught up with", "missing", changed.Unread)
 	}
 	var found []browser.Event
 	written, newest := 0, int64(0)
@@ -46,8 +51,8 @@ func (f *inflow) catchUp(ctx context.Context) error {
 		written, newest, found = written+n, max(newest, last), found[:0]
 		return err
 	}
-	for rest := chats; len(rest) > 0; {
-		list, done, cut, err := f.session.Backlog(ctx, rest[:min(len(rest), catchUpChats)], from)
+	for rest := changed.Chats; len(rest) > 0; {
+		list, done, cut, err := f.page.Backlog(ctx, rest[:min(len(rest), catchUpChats)], from, first)
 		if err != nil {
 			return fmt.Errorf("read chats: %w", err)
 		}
@@ -61,12 +66,13 @@ func (f *inflow) catchUp(ctx context.Context) error {
 			}
 		}
 	}
+	found = append(found, changed.Events...) // behind the messages of the same second
 	if err := flush(); err != nil {
 		return err
 	}
 	f.blind = false
-	if written > 0 || len(chats) > 0 {
-		f.log.Info("caught up", "events", written, "chats", len(chats), "since", from, "ms", time.Since(begun).Milliseconds())
+	if written > 0 || len(changed.Chats) > 0 {
+		f.log.Info("caught up", "events", written, "chats", len(changed.Chats), "since", from, "ms", time.Since(begun).Milliseconds())
 	}
 	return f.mark(ctx, newest, 0)
 }

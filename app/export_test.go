@@ -43,6 +43,12 @@ func (a *App) Deafen(instance string) (hear func()) {
 	}
 }
 
+// MediaAttempts is how often a file was tried in vain.
+func (a *App) MediaAttempts(ctx context.Context, id string) (int, error) {
+	m, err := a.db.Media(ctx, id)
+	return m.Attempts, err
+}
+
 // CleanNow lets the janitor make one pass.
 func (a *App) CleanNow(ctx context.Context, keep janitor.Retention) {
 	janitor.New(a.db, a.media.store, keep, a.log).Clean(ctx)

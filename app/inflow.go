@@ -15,11 +15,19 @@ import (
 
 const (
 	inflowBatch = 200              // events of one write
-	inflowMost  = 10_000           // events that wait; what comes beyond is found in the page later
+	inflowMost  = 10_000           // events that wait; what comes beyond is found in the page later, see put
 	markEvery   = 10 * time.Second // how often the mark is stored while events flow
 	retryAfter  = time.Second      // when the log or the page refused
 	maxCatchUps = 3                // failed ones in a row; then what comes is told without what came before
+	againAfter  = 10 * time.Minute // when that is tried again
 )
+
+// page is what an inflow asks of WhatsApp Web. browser.Session is one.
+type page interface {
+	Changed(ctx context.Context, from time.Time) (browser.Changed, error)
+	Backlog(ctx context.Context, chats []string, from, known time.Time) (list []browser.Event, done, cut int, err error)
+	AskPresence(ctx context.Context, on bool) error
+}
 
 // inflow brings what happens on one instance's phone into the event log, in the order of each chat.
 //
@@ -29,19 +37,22 @@ const (
 //
 // One goroutine writes; the session's goroutine puts and never waits.
 type inflow struct {
-	s       *Sessions
-	id      string
-	session *browser.Session
-	log     *slog.Logger
-	stop    context.CancelFunc
-	done    chan struct{}
-	wake    chan struct{} // one slot
+	s    *Sessions
+	id   string
+	page page
+	log  *slog.Logger
+	stop context.CancelFunc
+	done chan struct{}
+	wake chan struct{} // one slot
+
+	most                   int // the constants, but in tests
+	retryAfter, againAfter time.Duration
 
 	mu        sync.Mutex
 	items     []item
 	receiving bool
 	since     time.Time // when it began to receive
-	lost      bool      // something was put aside for want of room
+	lost      bool      // something was dropped for want of room, and all that came since
 	ask       bool      // the page is to be told whether presence is wanted
 	due       int       // catch-ups that are due before the items
 	heard     time.Time // the mark; zero: never linked
@@ -52,6 +63,7 @@ type inflow struct {
 	failed  int       // catch-ups in a row
 	opening bool      // the catch-up is the one that begins receiving, not one for what was lost
 	blind   bool      // the last catch-up failed: the mark stays where it is
+	again   time.Time // when a catch-up that was given up is tried again; zero: none was
 }
 
 // item is an event of the page, or the place where a catch-up is due.
@@ -61,11 +73,16 @@ type item struct {
 	catchUp  bool
 }
 
-func startInflow(s *Sessions, in models.Instance, session *browser.Session) *inflow {
-	ctx, stop := context.WithCancel(context.Background())
+func startInflow(s *Sessions, in models.Instance, p page) *inflow {
+	f := newInflow(s, in, p)
+	f.start()
+	return f
+}
+
+func newInflow(s *Sessions, in models.Instance, p page) *inflow {
 	f := &inflow{
-		s: s, id: in.ID, session: session, log: s.log.With("instance", in.ID), stop: stop,
-		done: make(chan struct{}), wake: make(chan struct{}, 1), phone: in.Phone,
+		s: s, id: in.ID, page: p, log: s.log.With("instance", in.ID), stop: func() {},
+		done: make(chan struct{}), wake: make(chan struct{}, 1), phone: in.Phone, most: inflowMost, retryAfter: retryAfter, againAfter: againAfter,
 	}
 	if in.HeardAt != nil {
 		f.heard = *in.HeardAt
@@ -73,11 +90,16 @@ func startInflow(s *Sessions, in models.Instance, session *browser.Session) *inf
 	if in.HeardFrom != nil {
 		f.from = *in.HeardFrom
 	}
+	return f
+}
+
+func (f *inflow) start() {
+	ctx, stop := context.WithCancel(context.Background())
+	f.stop = stop
 	go func() {
 		defer close(f.done)
 		f.run(ctx)
 	}()
-	return f
 }
 
 // close ends the inflow and waits for it. What waits is not written: it is found again.
@@ -93,15 +115,20 @@ func (s *Sessions) inflowOf(id string) *inflow {
 	return s.inflows[id]
 }
 
-// put takes an event of the page.
+// put takes an event of the page. When there is no room it is dropped, and so is all that follows until there is, so that
+// nothing is told before what came before it: the page has the messages and what was done to them, and a catch-up behind
+// what waits finds them. What the page keeps nothing of is lost then: presence, and acks of messages that were not sent
+// through kurir. With KURIR_CATCH_UP=0 all of it is.
 func (f *inflow) put(e browser.Event) {
 	if f == nil {
 		return
 	}
 	f.mu.Lock()
 	switch {
-	case len(f.items) >= inflowMost:
+	case f.lost:
+	case len(f.items) >= f.most:
 		f.lost = true
+		f.log.Warn("more happens than is written down; what comes now is looked for in the page later", "waiting", len(f.items))
 	case e.Type == browser.EventMissed:
 		f.items = append(f.items, item{catchUp: true})
 	default:
@@ -164,8 +191,15 @@ func (f *inflow) run(ctx context.Context) {
 		if again {
 			continue
 		}
+		var due <-chan time.Time
+		if !f.again.IsZero() {
+			due = time.After(time.Until(f.again))
+		}
 		select {
 		case <-f.wake:
+		case <-due:
+			f.again = time.Time{}
+			f.put(browser.Event{Type: browser.EventMissed})
 		case <-ctx.Done():
 			return
 		}
@@ -175,7 +209,7 @@ func (f *inflow) run(ctx context.Context) {
 // step does what is next; false when there is nothing to do.
 func (f *inflow) step(ctx context.Context) bool {
 	f.mu.Lock()
-	if f.lost && len(f.items) < inflowMost/2 {
+	if f.lost && len(f.items) < f.most/2 {
 		f.items, f.lost = append(f.items, item{catchUp: true}), false
 	}
 	n := 0
@@ -206,7 +240,7 @@ func (f *inflow) step(ctx context.Context) bool {
 		if ctx.Err() == nil {
 			f.log.Warn("what happened is not in the event log yet", "waiting", len(batch), "err", err)
 		}
-		return rest(ctx, retryAfter)
+		return rest(ctx, f.retryAfter)
 	}
 	f.mu.Lock()
 	f.due -= due
@@ -258,11 +292,12 @@ func (f *inflow) mark(ctx context.Context, newest int64, every time.Duration) er
 }
 
 // catchUpOrNot catches up; an error means that it is to be tried again. When the page is lost meanwhile the next state
-// asks again, and when it cannot be done at all what comes is not held up for ever.
+// asks again. When it fails maxCatchUps times what comes is not held up any longer: it is told without what came before,
+// the mark stays where it is, and the catch-up is tried again after againAfter, or when there is a cause before that.
 func (f *inflow) catchUpOrNot(ctx context.Context) error {
 	err := f.catchUp(ctx)
 	if err == nil || ctx.Err() != nil {
-		f.failed = 0
+		f.failed, f.again = 0, time.Time{}
 		return ctx.Err()
 	}
 	f.blind = true
@@ -275,8 +310,8 @@ func (f *inflow) catchUpOrNot(ctx context.Context) error {
 	if f.failed++; f.failed < maxCatchUps {
 		return fmt.Errorf("catch up: %w", err)
 	}
-	f.failed = 0
-	f.log.Error("what came while the page was away cannot be found", "err", err)
+	f.failed, f.again = 0, time.Now().Add(f.againAfter)
+	f.log.Error("what came while the page was away cannot be found; what comes now is told without it", "tries", maxCatchUps, "again", f.againAfter, "err", err)
 	return nil
 }
 

@@ -94,7 +94,7 @@ func (s *Sessions) payload(ctx context.Context, id string, e browser.Event, repl
 		return &events.GroupSubject{ID: g.ID, Chat: g.Chat, Subject: g.Subject, By: person(g.By), Time: time.Unix(g.Time, 0).UTC(), Replayed: replayed}
 	case browser.EventCall:
 		c := e.Call
-		return &events.CallReceived{ID: c.ID, From: events.Person(c.From), Chat: c.Chat, Video: c.Video, Group: c.Group, Time: time.Unix(c.Time, 0).UTC()}
+		return &events.CallReceived{ID: c.ID, From: events.Person(c.From), Chat: c.Chat, Video: c.Video, Group: c.Group, Time: time.Unix(c.Time, 0).UTC(), Replayed: replayed}
 	case browser.EventPresence:
 		p := e.Presence
 		return &events.Presence{Chat: p.Chat, From: events.Person(p.From), State: p.State, Time: time.UnixMilli(p.TimeMS).UTC()}

@@ -15,6 +15,7 @@ import (
 	"kurir/events"
 	"kurir/media"
 	"kurir/models"
+	"kurir/problem"
 )
 
 // mediaKey is the setting with the key of signed links, hex. Who has it can make links to files whose ids they know.
@@ -75,8 +76,18 @@ func (m *mediaRoom) Open(file models.Media) (io.ReadSeekCloser, error) {
 // Check is part of handlers.Media.
 func (m *mediaRoom) Check(id string, query url.Values) error { return m.links.Check(id, query) }
 
-// Ask is part of handlers.Media.
+// Ask is part of handlers.Media. Of a message that was sent through kurir the chat need not be given.
 func (m *mediaRoom) Ask(ctx context.Context, want models.Media) (models.Media, error) {
+	sent, err := m.MessageByWAID(ctx, want.InstanceID, want.MessageID)
+	switch {
+	case err == nil:
+		want.FromMe = true
+		if want.Chat == "" {
+			want.Chat, want.Phone = sent.Chat, sent.Phone
+		}
+	case problem.CodeOf(err) != problem.NotFound:
+		return models.Media{}, err
+	}
 	return m.AskMedia(ctx, want)
 }
 

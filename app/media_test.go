@@ -2,6 +2,7 @@ package app_test
 
 import (
 	"bytes"
+	"encoding/base64"
 	"encoding/json"
 	"mime"
 	"net/http"
@@ -29,6 +30,8 @@ func TestMedia(t *testing.T) {
 	t.Run("hostile names", func(t *testing.T) { hostileNames(t, g, in) })
 	t.Run("gone and too large", func(t *testing.T) { goneAndTooLarge(t, g, in) })
 	t.Run("settings", func(t *testing.T) { mediaSettings(t, g, in) })
+	t.Run("a network that fails", func(t *testing.T) { networkFails(t, g, in) })
+	t.Run("own", func(t *testing.T) { ownFile(t, g, in) })
 	t.Run("groups", func(t *testing.T) { groupFile(t, g, in) })
 }
 
@@ -221,6 +224,85 @@ func goneAndTooLarge(t *testing.T, g *gateway, in instance) {
 	resp, body = g.get(big.URL+"?wait=50", "X-Api-Key: "+in.Key)
 	if big.State != "too_large" || resp.StatusCode != 409 || !strings.Contains(body, "MEDIA_TOO_LARGE") || g.mediaFiles() != before {
 		t.Errorf("too large: %+v, HTTP %d %s", big, resp.StatusCode, body)
+	}
+}
+
+// networkFails: a file that could not be fetched is not gone. It waits for its next try, and who asks has it tried at once.
+func networkFails(t *testing.T, g *gateway, in instance) {
+	for _, code := range []int{0, 503} {
+		fault, err := g.sandbox().SetFault(sandbox.Fault{Name: sandbox.FaultDownloadFail, Code: code})
+		if err != nil {
+			t.Fatal(err)
+		}
+		id := g.sendFile(in.Number, sandbox.Message{Data: noise(810 + code), Filename: "putus.pdf"})
+		told := g.fileOf(in, id)
+		eventually(t, func() string {
+			if n := g.attempts(told.ID); n > 0 {
+				return ""
+			}
+			return "it was not tried"
+		})
+		resp, body := g.get(told.URL, "X-Api-Key: "+in.Key)
+		if resp.StatusCode == 200 || resp.StatusCode == 410 || strings.Contains(body, "MEDIA_GONE") {
+			t.Errorf("after a failure (%d): HTTP %d %s", code, resp.StatusCode, body)
+		}
+		g.sandbox().ClearFault(fault)
+		if a := g.call("POST", "/v1/messages/"+id+"/media", map[string]any{"instance": in.ID}); a.HTTP != 202 || a.ID != told.ID {
+			t.Errorf("ask: %+v", a)
+		}
+		if end := g.endOf(in, told.ID); end.State != "stored" || end.SHA256 != sha(noise(810+code)) {
+			t.Errorf("then: %+v", end)
+		}
+	}
+}
+
+// attempts is how often a file was tried in vain.
+func (g *gateway) attempts(mediaID string) int {
+	g.t.Helper()
+	n, err := g.app.MediaAttempts(g.t.Context(), mediaID)
+	if err != nil {
+		g.t.Fatal(err)
+	}
+	return n
+}
+
+// ownFile fetches the file of a message that was sent through kurir, and of one that was sent with the phone.
+func ownFile(t *testing.T, g *gateway, in instance) {
+	content := noise(701)
+	sent := g.wa("/wa/sendfile", map[string]any{"key": in.Key, "phone": friend, "filename": "nota.pdf", "body": base64.StdEncoding.EncodeToString(content), "wait": 50})
+	if !sent.Status {
+		t.Fatalf("%+v", sent)
+	}
+	var ours string
+	for _, e := range g.events(in, events.TypeMessageSent) {
+		var m events.MessageSent
+		if err := json.Unmarshal(e.Data, &m); err != nil {
+			t.Fatal(err)
+		}
+		if m.MessageID == sent.ID {
+			ours = m.ID
+		}
+	}
+	byHand := sandbox.NewMessageID()
+	if err := g.sandbox().SendFrom(in.Number, friend, sandbox.Message{ID: byHand, Type: "document", Mimetype: "application/pdf", Filename: "a.pdf", Data: noise(702)}); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, func() string {
+		for _, e := range g.events(in, events.TypeMessageSent) {
+			if bytes.Contains(e.Data, []byte(byHand)) {
+				return ""
+			}
+		}
+		return "no event of " + byHand
+	})
+	for id, want := range map[string][]byte{ours: content, byHand: noise(702)} {
+		a := g.call("POST", "/v1/messages/"+id+"/media", map[string]any{"instance": in.ID})
+		if a.HTTP != 202 {
+			t.Fatalf("ask for %q: %+v", id, a)
+		}
+		if end := g.endOf(in, a.ID); end.State != "stored" || end.SHA256 != sha(want) {
+			t.Errorf("%s: %+v", id, end)
+		}
 	}
 }
 

@@ -11,7 +11,7 @@ import (
 func (f *inflow) askPresence(ctx context.Context) {
 	on, err := f.s.db.Subscribed(ctx, f.id, events.TypePresence)
 	if err == nil {
-		err = f.session.AskPresence(ctx, on)
+		err = f.page.AskPresence(ctx, on)
 	}
 	if err != nil && ctx.Err() == nil {
 		f.log.Warn("the page is not told whether presence is wanted", "err", err) // the next document is asked again

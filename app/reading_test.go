@@ -69,6 +69,18 @@ func TestReadingOn(t *testing.T) {
 	if after, complete := read(map[string]any{"limit": 2, "after": newest[20].ID}); len(after) != 2 || after[0].ID != newest[21].ID || complete {
 		t.Errorf("after: %d messages, complete %v", len(after), complete)
 	}
+	if between, complete := read(map[string]any{"limit": 100, "after": newest[3].ID, "before": newest[8].ID}); len(between) != 4 || between[0].ID != newest[4].ID || !complete {
+		t.Errorf("between: %d messages, complete %v", len(between), complete)
+	}
+	if page, complete := read(map[string]any{"limit": 3, "before": newest[20].ID, "since": newest[15].Time}); len(page) != 3 || page[2].ID != newest[19].ID || complete {
+		t.Errorf("before and since, cut: %d messages, complete %v", len(page), complete)
+	}
+	if page, complete := read(map[string]any{"limit": 5, "before": newest[20].ID, "since": newest[15].Time}); len(page) != 5 || page[0].ID != newest[15].ID || !complete {
+		t.Errorf("before and since: %d messages, complete %v", len(page), complete)
+	}
+	if page, complete := read(map[string]any{"limit": 5, "after": newest[24].ID}); len(page) != 0 || !complete {
+		t.Errorf("after the newest: %d messages, complete %v", len(page), complete)
+	}
 	if a := g.wa("/wa/messages", map[string]any{"key": in.Key, "phone": chats[0].WID, "before": "3EB0AAAAAAAAAAAAAAAAAA"}); a.Code != "NOT_FOUND" {
 		t.Errorf("%+v", a)
 	}

@@ -125,43 +125,75 @@ func receiving() []State { return []State{StateWorking, StateDegraded, StateRest
 
 const backlogLimit = 60 * time.Second
 
-// Changed lists the chats in which something happened at that time or later, the one that was quiet longest first.
-func (s *Session) Changed(ctx context.Context, from time.Time) ([]string, error) {
+// Changed is where the page has something that happened at that time or later.
+type Changed struct {
+	// Chats are those in which it may be, the one that was quiet longest first: for Backlog.
+	Chats []string
+	// Events belong to no chat's newest messages: reactions to messages of any age, calls. In no order.
+	Events []Event
+	// Unread is what of Events this WhatsApp Web did not give: calls, reactions.
+	Unread []string
+}
+
+// Changed looks where something happened at that time or later.
+func (s *Session) Changed(ctx context.Context, from time.Time) (Changed, error) {
 	answer, err := s.call(ctx, request{
 		method: "changed", args: map[string]any{"from": from.Unix()}, in: receiving(),
 		limit: readLimit, late: problem.PageTimeout, lost: problem.PageError,
 	})
 	if err != nil {
-		return nil, err
+		return Changed{}, err
 	}
-	var list struct {
-		Chats []string `json:"chats"`
+	var got struct {
+		Chats  []string    `json:"chats"`
+		Events []happening `json:"events"`
+		Unread []string    `json:"unread"`
 	}
-	if err := json.Unmarshal(answer, &list); err != nil {
-		return nil, problem.Wrap(problem.PageError, "", err)
+	if err := json.Unmarshal(answer, &got); err != nil {
+		return Changed{}, problem.Wrap(problem.PageError, "", err)
 	}
-	return list.Chats, nil
+	list, err := decodeAll(got.Events)
+	return Changed{Chats: got.Chats, Events: list, Unread: got.Unread}, err
+}
+
+// happening is an event as the bridge's answers have it.
+type happening struct {
+	Type string          `json:"type"`
+	Data json.RawMessage `json:"data"`
+}
+
+func decodeAll(list []happening) ([]Event, error) {
+	var out []Event
+	for _, h := range list {
+		e, known, err := decodeHappening(h.Type, h.Data)
+		if err != nil {
+			return nil, problem.Wrap(problem.PageError, fmt.Sprintf("an event of type %s", h.Type), err)
+		}
+		if known {
+			out = append(out, e)
+		}
+	}
+	return out, nil
 }
 
 // Backlog returns what the page has of chats since that time, in the order of each: messages, the last edit of each,
-// what was deleted, reactions, changes of the group. It looks at what the page has and asks WhatsApp for nothing. done
+// what was deleted, reactions, changes of the group. Of messages from the three days before, it returns their last edit if
+// that was later, and whether they were deleted: WhatsApp keeps no time of that, so that it is returned each time; not of
+// messages from before known, since when somebody listens. It looks at what the page has and asks WhatsApp for nothing. done
 // is how many of the chats, from the first, it got to: what follows is for another call. cut is how many of them have
 // more than is read (20,000 messages); their newest are returned.
-func (s *Session) Backlog(ctx context.Context, chats []string, from time.Time) (list []Event, done, cut int, err error) {
+func (s *Session) Backlog(ctx context.Context, chats []string, from, known time.Time) (list []Event, done, cut int, err error) {
 	answer, err := s.call(ctx, request{
-		method: "backlog", args: map[string]any{"chats": chats, "from": from.Unix(), "timeout_ms": (backlogLimit - bridgeLead).Milliseconds()},
+		method: "backlog", args: map[string]any{"chats": chats, "from": from.Unix(), "known": known.Unix(), "timeout_ms": (backlogLimit - bridgeLead).Milliseconds()},
 		in: receiving(), limit: backlogLimit, late: problem.PageTimeout, lost: problem.PageError,
 	})
 	if err != nil {
 		return nil, 0, 0, err
 	}
 	var got struct {
-		Events []struct {
-			Type string          `json:"type"`
-			Data json.RawMessage `json:"data"`
-		} `json:"events"`
-		Done int `json:"done"`
-		Cut  int `json:"cut"`
+		Events []happening `json:"events"`
+		Done   int         `json:"done"`
+		Cut    int         `json:"cut"`
 	}
 	if err := json.Unmarshal(answer, &got); err != nil {
 		return nil, 0, 0, problem.Wrap(problem.PageError, "", err)
@@ -169,14 +201,8 @@ func (s *Session) Backlog(ctx context.Context, chats []string, from time.Time) (
 	if got.Done < 1 || got.Done > len(chats) {
 		return nil, 0, 0, problem.New(problem.PageError, "the bridge read no chat")
 	}
-	for _, h := range got.Events {
-		e, known, err := decodeHappening(h.Type, h.Data)
-		if err != nil {
-			return nil, 0, 0, problem.Wrap(problem.PageError, fmt.Sprintf("an event of type %s", h.Type), err)
-		}
-		if known {
-			list = append(list, e)
-		}
+	if list, err = decodeAll(got.Events); err != nil {
+		return nil, 0, 0, err
 	}
 	return list, got.Done, got.Cut, nil
 }

@@ -202,6 +202,8 @@ func TestTheSchemaHasTheWordsOfTheCode(t *testing.T) {
 	same("states of messages", of("message.failed", "state"), string(models.MessageFailed), string(models.MessageUnknown),
 		string(models.MessageExpired), string(models.MessageCancelled))
 	same("acks", of("message.ack", "state"), AckState(2), AckState(3), AckState(4))
+	same("actions", of("group.participants", "action"), Actions()...)
+	same("states of presence", of("presence", "state"), PresenceStates()...)
 	same("states", defs["state"], string(browser.StateStopped), string(browser.StateStarting), string(browser.StateScanQR),
 		string(browser.StatePasskeyRequired), string(browser.StateSyncing), string(browser.StateWorking), string(browser.StateDegraded),
 		string(browser.StateRestricted), string(browser.StateLoggedOut), string(browser.StateFailed))

@@ -202,7 +202,7 @@ type SessionQR struct {
 type GroupParticipants struct {
 	ID       string    `json:"id"` // WhatsApp's id of the notice
 	Chat     string    `json:"chat"`
-	Action   string    `json:"action"` // add, remove, leave, join, promote or demote
+	Action   string    `json:"action"` // one of Actions
 	By       *Person   `json:"by,omitempty"`
 	People   []Person  `json:"people"`
 	Time     time.Time `json:"time"`
@@ -219,7 +219,7 @@ type GroupSubject struct {
 	Replayed bool      `json:"replayed"`
 }
 
-// CallReceived says that somebody calls the linked phone. kurir does not answer.
+// CallReceived says that somebody calls the linked phone. kurir does not answer. Replayed: somebody called meanwhile.
 type CallReceived struct {
 	ID    string    `json:"id"`
 	From  Person    `json:"from"`
@@ -227,6 +227,8 @@ type CallReceived struct {
 	Video bool      `json:"video"`
 	Group bool      `json:"group"`
 	Time  time.Time `json:"time"`
+	// Replayed says that kurir did not see it when it rang.
+	Replayed bool `json:"replayed"`
 }
 
 // Presence says that somebody is there, types or has gone. WhatsApp tells it only of people that were asked about, and
@@ -234,7 +236,7 @@ type CallReceived struct {
 type Presence struct {
 	Chat  string     `json:"chat"`
 	From  Person     `json:"from"`
-	State string     `json:"state"` // available, unavailable, composing, recording or paused
+	State string     `json:"state"` // one of PresenceStates
 	Seen  *time.Time `json:"last_seen,omitempty"`
 	Time  time.Time  `json:"time"`
 }

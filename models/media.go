@@ -79,8 +79,8 @@ func (s *session) toFetch(instanceID string) {
 	s.news.media[instanceID] = struct{}{}
 }
 
-// AskMedia has the file of a message fetched: a row that is there is set to pending again unless it is pending or
-// stored, one that is not is made. Of m, InstanceID, MessageID and Chat count, with Phone; Chat may be empty when there
+// AskMedia has the file of a message fetched: a row that is there is set to pending again, to be fetched now,
+// unless it is stored, one that is not is made. Of m, InstanceID, MessageID and Chat count, with Phone; Chat may be empty when there
 // is a row. NOT_FOUND when there is none and Chat is empty.
 func (db *DB) AskMedia(ctx context.Context, m Media) (Media, error) {
 	var row Media
@@ -102,7 +102,7 @@ func (db *DB) AskMedia(ctx context.Context, m Media) (Media, error) {
 			return err
 		}
 		_, err = s.exec(`UPDATE media SET state = 'pending', asked = TRUE, attempts = 0, next_at = ?, error = '', free_since = NULL
-			WHERE id = ? AND state NOT IN ('pending', 'stored')`, at, id)
+			WHERE id = ? AND state <> 'stored' AND (state <> 'pending' OR attempts > 0)`, at, id)
 		if err != nil {
 			return err
 		}

@@ -3,6 +3,7 @@ package sandbox
 import (
 	"cmp"
 	"crypto/rand"
+	"encoding/json"
 	"net/http"
 	"slices"
 	"time"
@@ -89,7 +90,8 @@ func (s *Server) Type(number, chat, state string) error {
 	return s.withPhone(number, func(a *account) { s.showTyping(a, chat, state) })
 }
 
-// Call lets a phone ring another one. Nobody answers, and what is not connected now never hears of it.
+// Call lets a phone ring another one. Nobody answers: what is not connected now hears no ringing, and every linked device
+// has it in the chat as a missed call (call_log), sooner or later.
 func (s *Server) Call(number, to string, video bool) (id string, err error) {
 	n, err := parseUser(number)
 	if err != nil {
@@ -106,8 +108,12 @@ func (s *Server) Call(number, to string, video bool) (id string, err error) {
 		return "", errOffline(n)
 	}
 	id = rand.Text()
-	s.world.ensure(receiver).tell("call", callArgs{ID: id, From: a.wid(), Video: video, T: time.Now().Unix()})
-	return id, nil
+	now := time.Now().Unix()
+	s.world.ensure(receiver).tell("call", callArgs{ID: id, From: a.wid(), Video: video, T: now})
+	missed := WireMessage{ID: NewMessageID(), Type: callLog, T: now, Extra: map[string]json.RawMessage{
+		"callId": encode(id), "isVideoCall": encode(video), "isGroupCall": encode(false),
+	}}
+	return id, s.commit(&event{Op: "call", T: now, Account: n, Name: receiver, Message: &missed})
 }
 
 // showTyping tells everybody in a chat that somebody types. The caller holds s.mu.

@@ -55,6 +55,8 @@ func (w *world) apply(e *event) []outgoing {
 		}
 	case "message":
 		return w.applyMessage(e)
+	case "call":
+		return w.applyCall(e)
 	case "copy":
 		for _, r := range w.receipts[e.Account+" "+e.Message.ID] {
 			r.Copies++
@@ -174,6 +176,22 @@ func (w *world) applyMessage(e *event) []outgoing {
 		w.receive(receiver, sender, seen)
 	}
 	return out
+}
+
+// callLog is the type of what a chat has of a call.
+const callLog = "call_log"
+
+// applyCall stores a call that nobody answered for the one who was called: Name is the number.
+func (w *world) applyCall(e *event) []outgoing {
+	caller, receiver := w.ensure(e.Account), w.ensure(e.Name)
+	seen := *e.Message
+	seen.Chat, seen.Pushname = caller.wid(), caller.Phone.Name
+	if p := receiver.People[caller.wid()]; receiver == caller || p != nil && p.Blocked {
+		return nil
+	}
+	out := w.introduce(receiver, caller, seen)
+	w.store(receiver, &entry{WireMessage: seen})
+	return append(out, receiver.all("message", seen, "")...)
 }
 
 // introduce tells the devices of an account who it is that writes for the first time, with the lid.

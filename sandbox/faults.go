@@ -24,6 +24,7 @@ const (
 	FaultUploadFail   FaultName = "upload_fail"    // an upload ends with HTTP status Code (default 500)
 	FaultUploadHang   FaultName = "upload_hang"    // an upload is never answered
 	FaultDownloadGone FaultName = "download_gone"  // files are answered with 404
+	FaultDownloadFail FaultName = "download_fail"  // files are answered with HTTP status Code, without one by breaking off
 	FaultPasskey      FaultName = "passkey"        // a passkey is asked for while linking; cleared: the link goes on
 	FaultDropSocket   FaultName = "drop_socket"    // (now) connections are closed, and refused for Seconds
 	FaultRemoveDevice FaultName = "device_removed" // (now) the phone removes its linked devices
@@ -59,7 +60,7 @@ type Fault struct {
 
 	At      string         `json:"at,omitempty"`       // hold_message: a HoldPoint
 	Op      string         `json:"op,omitempty"`       // op_error, op_hang: the request, as in wire.ts; op_hang: also offline, which a login ends with
-	Code    int            `json:"code,omitempty"`     // send_error, op_error, upload_fail
+	Code    int            `json:"code,omitempty"`     // send_error, op_error, upload_fail, download_fail
 	Text    string         `json:"text,omitempty"`     // words for the error
 	Until   int64          `json:"until,omitempty"`    // epoch seconds, told with the error
 	UntilIn int            `json:"until_in,omitempty"` // the same, in seconds from the moment it strikes
@@ -234,7 +235,7 @@ func (f *Fault) check() error {
 		*n = number
 	}
 	known := []FaultName{FaultNoAck, FaultAckDelay, FaultSendError, FaultNoReceipt, FaultHoldMessage, FaultNotExists, FaultOpError, FaultOpHang,
-		FaultUploadFail, FaultUploadHang, FaultDownloadGone, FaultPasskey, FaultDropSocket, FaultRemoveDevice, FaultReplaced, FaultPage, FaultPageStart}
+		FaultUploadFail, FaultUploadHang, FaultDownloadGone, FaultDownloadFail, FaultPasskey, FaultDropSocket, FaultRemoveDevice, FaultReplaced, FaultPage, FaultPageStart}
 	switch {
 	case f.Count < 0 || f.Seconds < 0:
 		return errorf(400, "count and seconds cannot be negative")

@@ -314,6 +314,12 @@ func TestRequestAndMediaFaults(t *testing.T) {
 		t.Fatalf("download_gone: %v %v", resp, err)
 	}
 	_ = resp.Body.Close()
+	set(Fault{Name: FaultDownloadFail, Code: 503, Count: 1})
+	resp, err = p.http.Get("https://web.whatsapp.com" + media.DirectPath)
+	if err != nil || resp.StatusCode != http.StatusServiceUnavailable {
+		t.Fatalf("download_fail: %v %v", resp, err)
+	}
+	_ = resp.Body.Close()
 	set(Fault{Name: FaultUploadHang})
 	done := make(chan error)
 	go func() {

@@ -75,7 +75,7 @@ func (w *world) phoneChats(a *account, wid string) []PhoneChat {
 	}
 	sums, waiting := map[string]*sum{}, a.waiting()
 	for _, m := range a.Log {
-		if wid != "" && m.Chat != wid || len(waiting) > 0 && waiting[m.ID] && !m.FromMe {
+		if wid != "" && m.Chat != wid || m.Type == callLog || len(waiting) > 0 && waiting[m.ID] && !m.FromMe {
 			continue
 		}
 		x := sums[m.Chat]
@@ -152,7 +152,7 @@ func (s *Server) ShownMessages(number, chat string, limit int) ([]Shown, error) 
 			if len(list) == limit {
 				break
 			}
-			if m.Chat != chat || waiting[m.ID] && !m.FromMe || m.T <= a.Cleared[chat] {
+			if m.Chat != chat || waiting[m.ID] && !m.FromMe || m.T <= a.Cleared[chat] || m.Type == callLog {
 				continue
 			}
 			x := Shown{WireMessage: m.WireMessage}
@@ -278,7 +278,7 @@ func (s *Server) catchUp(a *account) (start func()) {
 	delivery := time.Duration(a.Phone.DeliveryDelayMS) * time.Millisecond
 	for _, m := range a.Log {
 		number, err := parseUser(cmp.Or(m.Author, m.Chat))
-		if m.FromMe || m.Ack >= 2 || err != nil {
+		if m.FromMe || m.Ack >= 2 || m.Type == callLog || err != nil {
 			continue
 		}
 		sender, chat := s.world.ensure(number), a.wid()

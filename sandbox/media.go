@@ -192,8 +192,15 @@ func (s *stallReader) Read(b []byte) (int, error) {
 // serveDownload gives an encrypted file to whoever knows its path, as WhatsApp does.
 func (s *Server) serveDownload(w http.ResponseWriter, r *http.Request) {
 	s.mu.Lock()
-	gone := s.faults.take(FaultDownloadGone, occasion{})
+	gone, fail := s.faults.take(FaultDownloadGone, occasion{}), s.faults.take(FaultDownloadFail, occasion{})
 	s.mu.Unlock()
+	if fail != nil && fail.Code == 0 {
+		panic(http.ErrAbortHandler)
+	}
+	if fail != nil {
+		http.Error(w, fail.error().Text, fail.Code)
+		return
+	}
 	f, err := s.media.open(r.PathValue("name"))
 	if err != nil || gone != nil {
 		http.NotFound(w, r)

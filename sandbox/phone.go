@@ -256,7 +256,7 @@ func (s *Server) Read(number, chat string, ids ...string) error {
 	byAuthor := map[string]*receiptArgs{}
 	var order []*receiptArgs
 	for _, m := range a.Log {
-		if m.Chat != chat || m.FromMe || m.Ack >= 3 || len(ids) > 0 && !slices.Contains(ids, m.ID) {
+		if m.Chat != chat || m.FromMe || m.Ack >= 3 || m.Type == callLog || len(ids) > 0 && !slices.Contains(ids, m.ID) {
 			continue
 		}
 		author := cmp.Or(m.Author, m.Chat)

@@ -3,7 +3,7 @@
 import { type Events } from "./events";
 import { isGroup, keyOf, person, str } from "./ids";
 import { captionOf, isReal, bodyOf, toMessage, typeOf } from "./message";
-import { type Any, field } from "./modules";
+import { type Any, field, fn, quiet } from "./modules";
 
 export interface Person {
   wid: string;
@@ -73,15 +73,47 @@ export function groupOf(m: Any): Happening | undefined {
   return { type: "group.participants", data: { ...base, action, people: people.length > 0 ? people : by ? [by] : [] } };
 }
 
+/** What WhatsApp says of a message: by its getter, which knows the model's fields, or by the field of that name. */
+function said(m: Any, name: string): Any {
+  const get = fn("WAWebMsgGetters", "get" + name[0]!.toUpperCase() + name.slice(1));
+  return (get && quiet(() => get(m))) ?? field(m, name);
+}
+
+/**
+ * What a chat keeps of a call (call_log): the call under the id that it rang with. Own calls are not told, and neither is one
+ * without an id, since it might be one that was told when it rang.
+ */
+export function callOf(m: Any): Happening | undefined {
+  const { chat, fromMe } = keyOf(m);
+  const id = text(said(m, "callId"));
+  const from = isGroup(chat) ? authorOf(m) : personOf(chat);
+  if (fromMe || !id || !from) return undefined;
+  return { type: "call", data: { id, from, chat, video: said(m, "isVideoCall") === true, group: isGroup(chat) || said(m, "isGroupCall") === true, time: num(field(m, "t")) } };
+}
+
 /** All that a message that is read back tells, in the order in which it happened. */
 export function happeningsOf(m: Any): Happening[] {
   const { id, chat } = keyOf(m);
   if (!id || !isTold(chat)) return [];
   const type = typeOf(m);
+  if (type === "call_log") return [callOf(m)].filter((h) => h !== undefined);
   if (type === "gp2") return [groupOf(m)].filter((h) => h !== undefined);
   if (type === "revoked") return [revokeOf(m, num(field(m, "t")) || now())];
   if (!isReal(m)) return [];
   return [{ type: "message" as const, data: told(m) }, editOf(m)].filter((h) => h !== undefined);
+}
+
+/**
+ * What happened since a time (epoch seconds) to a message that is older than that. An edit has its time. A revocation has none:
+ * it is told for every message that is not older than known, however long ago it was, and whoever listens knows which
+ * they have heard of. Before known it may have been revoked when nobody listened yet.
+ */
+export function changesOf(m: Any, since: number, known: number): Happening[] {
+  const { id, chat } = keyOf(m);
+  if (!id || !isTold(chat)) return [];
+  if (typeOf(m) === "revoked") return num(field(m, "t")) >= known ? [revokeOf(m, num(field(m, "t")))] : [];
+  if (!isReal(m) || num(field(m, "latestEditSenderTimestampMs")) < since * 1000) return [];
+  return [editOf(m)].filter((h) => h !== undefined);
 }
 
 /** A reaction from whichever form the page has it in: its table's row, or what its message functions are given. */

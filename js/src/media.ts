@@ -5,7 +5,7 @@ import { existingChat, ownKey } from "./chat";
 import { alternate, isGroup, keyOf, str } from "./ids";
 import { Deadline, limit, Problem, textOf } from "./limits";
 import { hasFile } from "./message";
-import { type Any, field, msgs, quiet, wpp } from "./modules";
+import { type Any, field, mod, msgs, quiet, wpp } from "./modules";
 
 export interface MediaArgs {
   id: string; // WhatsApp's bare id of the message
@@ -79,16 +79,19 @@ async function findMessage(a: MediaArgs, deadline: Deadline): Promise<Any> {
   return list.find((m) => m && keyOf(m).id === a.id);
 }
 
-/** The printed keys that a message may have: its chat, and in a group its author, are known by number or by LID. */
+/**
+ * The printed keys that a message may have: its chat, and in a group its author, are known by number or by LID. Who asks for
+ * a message by its id alone may not know who sent it: the other direction comes last.
+ */
 async function keysOf(a: MediaArgs): Promise<string[]> {
   const chat = existingChat(a.chat);
   const remotes = new Set([a.chat, alternate(a.chat), chat ? str(field(chat, "id")) : ""].filter(Boolean));
   const out: string[] = [];
-  for (const remote of remotes) {
-    const plain = `${a.from_me === true}_${remote}_${a.id}`;
+  for (const own of [a.from_me === true, a.from_me !== true]) for (const remote of remotes) {
+    const plain = `${own}_${remote}_${a.id}`;
     out.push(plain);
     if (!isGroup(remote)) continue;
-    if (a.from_me) out.push(str(await ownKey(chat, a.id).catch(() => undefined)));
+    if (own) out.push(str(await ownKey(chat, a.id).catch(() => undefined)));
     else if (a.author) for (const who of [a.author, alternate(a.author)]) who && out.push(`${plain}_${who}`);
   }
   return out.filter(Boolean);
@@ -103,11 +106,33 @@ async function download(m: Any, deadline: Deadline): Promise<Blob> {
     if (e instanceof Problem) throw e;
     got = e;
   }
-  if (got instanceof Blob) return got;
+  if (got instanceof Blob) return (await readable(got)) ? got : fetchAgain(m, deadline);
   const stage = String(quiet(() => m.mediaData.mediaStage) ?? "");
   // WhatsApp keeps files for some weeks. After that only a phone has them, and it may have deleted them too.
   if (stage === "ERROR_MISSING" || Number(field(m, "ack")) === contentGone) throw new Problem("MEDIA_GONE", "");
   throw new Problem("MEDIA_FAILED", `${stage || "no stage"} ${textOf(got)}`.trim());
+}
+
+/**
+ * Whether the bytes of a blob can be had. After a send the page holds the file that it was given, which is gone from disk by
+ * then: such a blob has a size and nothing else.
+ */
+const readable = (blob: Blob): Promise<boolean> => blob.slice(0, 1).arrayBuffer().then(() => true, () => false);
+
+/** The file from WhatsApp's server, whatever the page holds. */
+async function fetchAgain(m: Any, deadline: Deadline): Promise<Blob> {
+  const manager = mod("WAWebDownloadManager")?.downloadManager;
+  if (typeof manager?.downloadAndMaybeDecrypt !== "function") throw new Problem("MEDIA_FAILED", "this build of WhatsApp Web cannot fetch it again");
+  const wanted = Object.fromEntries(["directPath", "encFilehash", "filehash", "mediaKey", "mediaKeyTimestamp", "type"].map((name) => [name, field(m, name)]));
+  const nobody = { addAnnotations: () => nobody, addPoint: () => nobody }; // who would measure it
+  try {
+    const bytes = await limit(manager.downloadAndMaybeDecrypt({ ...wanted, signal: new AbortController().signal, downloadQpl: nobody }), deadline.left(), "PAGE_TIMEOUT", "downloading the file");
+    return new Blob([bytes as BlobPart], { type: String(field(m, "mimetype") ?? "") });
+  } catch (e) {
+    if (e instanceof Problem) throw e;
+    const status = Number((e as Any)?.status);
+    throw status === 404 || status === 410 ? new Problem("MEDIA_GONE", "") : new Problem("MEDIA_FAILED", textOf(e));
+  }
 }
 
 const contentGone = -3; // an ack of WhatsApp: CONTENT_GONE

@@ -1,7 +1,7 @@
 // What happens on the linked phone, read from the page's own stores as it happens. Each store is watched on its own:
 // one that is missing or differs takes only its own events down, and the probe says so.
 import { emit } from "./events";
-import { editOf, groupOf, type Happening, isTold, personOf, reactionOf, revokeOf, told } from "./happening";
+import { callOf, editOf, groupOf, type Happening, isTold, personOf, reactionOf, revokeOf, told } from "./happening";
 import { isReal, typeOf } from "./message";
 import { isGroup, keyOf, str } from "./ids";
 import { type Any, field, mod, msgs, quiet } from "./modules";
@@ -85,6 +85,9 @@ function onNew(m: Any): void {
   const type = typeOf(m);
   if (type === "gp2") {
     if (first(`gp2 ${chat} ${id}`)) tell(groupOf(m));
+  } else if (type === "call_log") { // of one that rang while the page was not connected, too
+    const call = callOf(m);
+    if (call?.type === "call" && first(`call ${call.data.id}`)) tell(call);
   } else if (isReal(m) && type !== "revoked" && first(`${fromMe} ${chat} ${id}`)) emit("message", told(m));
 }
 

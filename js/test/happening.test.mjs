@@ -12,7 +12,7 @@ page({
     },
   },
 });
-const { happeningsOf, reactionOf, groupOf } = await load("happening");
+const { callOf, changesOf, happeningsOf, reactionOf, groupOf } = await load("happening");
 const group = "120363@g.us";
 const siti = { wid: "6281@c.us", phone: "6281", lid: "99@lid" };
 
@@ -57,4 +57,20 @@ test("a reaction as a row of the table and as what the page's function is given"
   const want = { type: "reaction", data: { message_id: "A4", chat: "6281@c.us", from: siti, from_me: false, reaction: "👍", time_ms: 1760000000000 } };
   assert.deepEqual(reactionOf({ msgKey: "false_6281@c.us_R1", parentMsgKey: "true_6281@c.us_A4", senderUserJid: "6281@c.us", reactionText: "👍", timestamp: 1760000000000 }), want);
   assert.deepEqual(reactionOf({ id: key(false, "6281@c.us", "R1"), reactionParentKey: key(true, "6281@c.us", "A4"), author: wid("6281@c.us"), reactionText: "👍", t: 1760000000 }), want);
+});
+
+test("what was done to an older message: an edit since then, a revocation since somebody listens", () => {
+  const m = (over) => ({ id: key(false, "6281@c.us", "A5"), type: "chat", body: "baru", t: 50, latestEditMsgKey: "false_6281@c.us_E1", ...over });
+  assert.deepEqual(changesOf(m({ latestEditSenderTimestampMs: 99_999 }), 100, 0), []);
+  assert.deepEqual(changesOf(m({ latestEditSenderTimestampMs: 100_000 }), 100, 0).map((h) => [h.type, h.data.time_ms]), [["edited", 100_000]]);
+  assert.deepEqual(changesOf(m({}), 100, 0), []); // an edit without a time may have been told
+  assert.deepEqual(changesOf(m({ type: "revoked" }), 100, 50).map((h) => [h.type, h.data.time]), [["revoked", 50]]);
+  assert.deepEqual(changesOf(m({ type: "revoked" }), 100, 51), []);
+});
+
+test("a call that a chat has, under the id that it rang with", () => {
+  const m = (over) => ({ id: key(false, "6281@c.us", "C1"), type: "call_log", t: 50, callId: "X", isVideoCall: true, ...over });
+  assert.deepEqual(callOf(m({})), { type: "call", data: { id: "X", from: siti, chat: "6281@c.us", video: true, group: false, time: 50 } });
+  assert.deepEqual(happeningsOf(m({})), [callOf(m({}))]);
+  for (const other of [{ callId: undefined }, { id: key(true, "6281@c.us", "C1") }]) assert.equal(callOf(m(other)), undefined);
 });

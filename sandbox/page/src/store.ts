@@ -3,13 +3,13 @@
 
 import { Database } from "./base/idb";
 
-export const modelStorage = new Database("model-storage", 3, {
+export const modelStorage = new Database("model-storage", 4, {
   chat: { keyPath: "id" },
   contact: { keyPath: "id" },
   "group-metadata": { keyPath: "id" },
   // rowId counts down from the newest, so that the newest n of a chat are one getAll; pending is on own messages only
-  // that wait for the server.
-  message: { keyPath: "id", indexes: { chat: ["chat", "rowId"], pending: "pending" } },
+  // that wait for the server, callId on calls only.
+  message: { keyPath: "id", indexes: { chat: ["chat", "rowId"], pending: "pending", call: "callId" } },
   // One for each message and sender: see modules/reactions.ts.
   reactions: { keyPath: ["parentMsgKey", "senderUserJid"], indexes: { parent: "parentMsgKey" } },
   // The past as it came, up to a chunk of one chat in a record, key [chat, rowId of the first]: a record for each of
@@ -251,6 +251,13 @@ export async function messageRows(chat: string, count: number, anchor?: number, 
 export async function pendingRows(): Promise<MessageRow[]> {
   await written();
   return modelStorage.read("message", (s) => s.index("pending").getAll());
+}
+
+/** The calls of all chats. */
+export async function callRows(): Promise<MessageRow[]> {
+  await unlocked;
+  await written();
+  return modelStorage.read("message", (s) => s.index("call").getAll());
 }
 
 /** Forgets everything of the account, as an unlinked page does. */

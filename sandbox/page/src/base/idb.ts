@@ -26,7 +26,7 @@ export class Database {
   open(): Promise<IDBDatabase> {
     return (this.#opening ??= new Promise((resolve, reject) => {
       const request = indexedDB.open(this.name, this.version);
-      request.onupgradeneeded = () => this.#create(request.result);
+      request.onupgradeneeded = () => this.#create(request.result, request.transaction!);
       request.onerror = () => reject(request.error);
       request.onsuccess = () => {
         request.result.onversionchange = () => request.result.close();
@@ -35,11 +35,11 @@ export class Database {
     }));
   }
 
-  #create(db: IDBDatabase): void {
+  #create(db: IDBDatabase, upgrade: IDBTransaction): void {
     for (const [name, spec] of Object.entries(this.stores)) {
-      if (db.objectStoreNames.contains(name)) continue;
-      const store = db.createObjectStore(name, spec.keyPath ? { keyPath: spec.keyPath } : undefined);
-      for (const [index, path] of Object.entries(spec.indexes ?? {})) store.createIndex(index, path);
+      const known = db.objectStoreNames.contains(name);
+      const store = known ? upgrade.objectStore(name) : db.createObjectStore(name, spec.keyPath ? { keyPath: spec.keyPath } : undefined);
+      for (const [index, path] of Object.entries(spec.indexes ?? {})) if (!store.indexNames.contains(index)) store.createIndex(index, path);
     }
   }
 

@@ -3,11 +3,11 @@
 
 import { define, R } from "../base/loader";
 import { comms, ServerError } from "../comms";
-import { deleteMessageRow, lastRows, messageRows, writeRows } from "../store";
+import { deleteMessageRow, lastRows, messageRow, messageRows, writeRows, type MessageRow } from "../store";
 import type { MessageAction, Pushes } from "../wire";
 import { chatRow, forgetNewest } from "./chats";
 import { ACK, isSystemType, MEDIA_TYPES, SendMsgResult, unixTime } from "./enums";
-import { maybeWid, MsgKey, wid } from "./ids";
+import { maybeWid, MsgKey, wid, type Wid } from "./ids";
 import { chatOf, saveMsg, updateMessage } from "./messages";
 import { onReaction } from "./reactions";
 
@@ -51,9 +51,12 @@ async function edit(msg: any, data: any): Promise<unknown> {
 }
 
 async function showEdit(msg: any, key: MsgKey, text: string, t: number): Promise<void> {
-  const field = MEDIA_TYPES.has(msg.type) ? "caption" : "body";
-  msg.set({ [field]: text, latestEditMsgKey: key, latestEditSenderTimestampMs: t * 1000 });
+  msg.set(edited(msg.type, key, text, t));
   await saveMsg(msg);
+}
+
+function edited(type: string, key: MsgKey, text: string, t: number): Record<string, unknown> {
+  return { [MEDIA_TYPES.has(type) ? "caption" : "body"]: text, latestEditMsgKey: key, latestEditSenderTimestampMs: t * 1000 };
 }
 
 function editData(msg: any, text: string, options: any): Record<string, unknown> {
@@ -77,9 +80,14 @@ async function revoke(msgs: any): Promise<void> {
 }
 
 async function showRevoked(msg: any, subtype: "sender" | "admin", by?: unknown): Promise<void> {
-  const gone = Object.fromEntries(CONTENT.map((name) => [name, undefined]));
-  msg.set({ ...gone, type: "revoked", subtype, protocolMessageKey: msg.id, revokeSender: by ?? R("WAWebUserPrefsMeUser").getMeUser() });
+  msg.set(revoked(msg.id, subtype, by));
   await saveMsg(msg);
+}
+
+/** WhatsApp keeps no time of it. */
+function revoked(id: MsgKey, subtype: "sender" | "admin", by?: unknown): Record<string, unknown> {
+  const gone = Object.fromEntries(CONTENT.map((name) => [name, undefined]));
+  return { ...gone, type: "revoked", subtype, protocolMessageKey: id, revokeSender: by ?? R("WAWebUserPrefsMeUser").getMeUser() };
 }
 
 async function remove(msgs: any): Promise<void> {
@@ -115,21 +123,19 @@ async function star(chat: any, msgs: any, on: boolean): Promise<void> {
 
 // ---- what is done elsewhere
 
-/** The message that an action is about, by the key that it has here. */
-async function targetOf(push: Pushes["message_action"]): Promise<any> {
+/** The key that the message of an action has here. */
+function targetOf(push: Pushes["message_action"]): MsgKey {
   const author = push.target.author && maybeWid(push.target.author);
-  const key = new MsgKey({ fromMe: push.target.from_me, remote: push.chat, id: push.target.id, participant: author });
-  const { messages } = await R("WAWebMsgCollection").MsgCollection.getMessagesById([key]);
-  return messages[0];
+  return new MsgKey({ fromMe: push.target.from_me, remote: push.chat, id: push.target.id, participant: author });
 }
 
 export async function onMessageAction(push: Pushes["message_action"]): Promise<void> {
-  const msg = await targetOf(push);
-  if (!msg) return;
   const author = wid(push.author!);
   const own = R("WAWebUserPrefsMeUser").isMeAccount(author);
   const chat = wid(push.chat);
   const key = new MsgKey({ fromMe: own, remote: chat, id: push.id, participant: chat.isGroup() ? author : undefined });
+  const msg = R("WAWebMsgCollection").MsgCollection.get(targetOf(push));
+  if (!msg) return onStored(push, key, author, await messageRow(String(targetOf(push))));
   switch (push.action) {
     case "edit": return showEdit(msg, key, push.text ?? "", push.t);
     case "react": return onReaction(msg, key, author, push.text ?? "", push.t);
@@ -141,6 +147,20 @@ export async function onMessageAction(push: Pushes["message_action"]): Promise<v
       const notice = { id: key, type: "protocol", subtype, protocolMessageKey: msg.id, from: own ? R("WAWebUserPrefsMeUser").getMeUser() : chat, to: own ? chat : R("WAWebUserPrefsMeUser").getMeUser(), author, t: push.t, isNewMsg: true };
       await R("WAWebMsgCollection").MsgCollection.processMultipleMessages(chat, [notice], {}, {}, {});
     }
+  }
+}
+
+/** The same for a message that is on disk only: its row changes, and nobody who listens to models hears of it. */
+async function onStored(push: Pushes["message_action"], key: MsgKey, author: Wid, row?: MessageRow): Promise<void> {
+  if (!row) return;
+  const id = targetOf(push);
+  switch (push.action) {
+    case "edit": return updateMessage(id, edited(row.type, key, push.text ?? "", push.t));
+    case "react": return onReaction({ id }, key, author, push.text ?? "", push.t);
+    case "star":
+    case "unstar": return updateMessage(id, { star: push.action === "star" });
+    case "delete": return deleteMessageRow(row.id);
+    case "revoke": return updateMessage(id, revoked(id, String(id.fromMe ? R("WAWebUserPrefsMeUser").getMeUser() : (row.author ?? row.from)) === String(author) ? "sender" : "admin", author));
   }
 }
 

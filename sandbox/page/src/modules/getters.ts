@@ -134,7 +134,7 @@ function defineMsgGetters(): void {
   const plain =
     "getType getSubtype getId getTo getFrom getAuthor getAck getT getMentionedJidList getQuotedMsg getQuotedParticipant getQuotedType getIsViewOnce getIsGif getMimetype getFilehash getWaveform getBody " +
     "getCaption getPollName getPollOptions getPollSelectableOptionsCount getFilename getSize getMediaKey getStar getVcard getLat getLng getLoc getDescription getMatchedText getThumbnail getLabels " +
-    "getIsNewMsg getInvis getInviteCode getInviteGrp getEphemeralDuration getList getTitle getIsForwarded getForwardingScore getLatestEditMsgKey getIsFromTemplate getIsLive getMessageSecret getVcardList";
+    "getIsNewMsg getInvis getInviteCode getInviteGrp getEphemeralDuration getList getTitle getIsForwarded getForwardingScore getLatestEditMsgKey getCallId getIsVideoCall getIsGroupCall getIsFromTemplate getIsLive getMessageSecret getVcardList";
   define("WAWebMsgGetters", () =>
     getters(plain, {
       getRemote: (m) => m.id.remote,

@@ -28,6 +28,16 @@ class MediaObject {
   toJSON(): Record<string, unknown> { return { filehash: this.filehash, type: this.type, size: this.size }; }
 }
 
+class HttpNetworkError extends Error {}
+
+class HttpStatusCodeError extends Error {
+  constructor(readonly status: number) {
+    super(`media: HTTP ${status}`);
+  }
+}
+
+class MediaNotFoundError extends HttpStatusCodeError {}
+
 interface Wanted {
   directPath: string;
   mediaKey: string;
@@ -37,8 +47,10 @@ interface Wanted {
 }
 
 async function downloadAndDecrypt({ directPath, mediaKey, type, filehash, signal }: Wanted): Promise<ArrayBuffer> {
-  const response = await fetch(directPath, { signal });
-  if (!response.ok) throw new Error(`media: HTTP ${response.status}`);
+  const { HttpNetworkError, HttpStatusCodeError } = R("WAWebHttpErrors");
+  const response = await fetch(directPath, { signal }).catch((err) => { throw new HttpNetworkError(String(err)); });
+  if (response.status === 404 || response.status === 410) throw new (R("WAWebMmsClientErrors").MediaNotFoundError)(response.status);
+  if (!response.ok) throw new HttpStatusCodeError(response.status);
   return decryptMedia(await response.arrayBuffer(), mediaKey, type, filehash);
 }
 
@@ -48,6 +60,8 @@ function mediaTypeOf({ type, isGif }: { type: string; isGif?: boolean }): string
 }
 
 export function defineMediaObjects(): void {
+  define("WAWebHttpErrors", () => ({ HttpNetworkError, HttpStatusCodeError }));
+  define("WAWebMmsClientErrors", () => ({ MediaNotFoundError }));
   define("WAWebMediaObject", () => ({ MediaObject }));
   define("WAWebMediaStorage", () => {
     const objects = new Map<string, MediaObject>();

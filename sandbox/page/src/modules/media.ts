@@ -173,7 +173,10 @@ export async function uploadFor(msg: any, data: MediaData): Promise<Record<strin
   return result.mediaEntry;
 }
 
-/** Fetches and decrypts the file of a message into the blob cache. */
+/**
+ * Fetches and decrypts the file of a message into the blob cache. Only a file that the server says it does not have is
+ * missing; after any other failure it is where it was before, to be fetched.
+ */
 export async function downloadMedia(msg: any): Promise<void> {
   const data = msg.mediaData;
   if (!data || data.mediaBlob || !msg.directPath) return;
@@ -184,8 +187,8 @@ export async function downloadMedia(msg: any): Promise<void> {
     const blob = new Blob([plain], { type: msg.mimetype });
     R("WAWebMediaInMemoryBlobCache").InMemoryMediaBlobCache.put(msg.filehash, blob);
     data.set({ mediaBlob: new OpaqueData(blob), filehash: msg.filehash, mediaStage: "RESOLVED" });
-  } catch {
-    data.set("mediaStage", "ERROR_MISSING");
+  } catch (err) {
+    data.set("mediaStage", err instanceof R("WAWebMmsClientErrors").MediaNotFoundError ? "ERROR_MISSING" : "NEED_POKE");
   }
 }
 

@@ -4,7 +4,7 @@
 import { define, R } from "../base/loader";
 import { BaseCollection, Collection, reposition } from "../base/collection";
 import { BaseModel, defineModel } from "../base/model";
-import { lastRows, messageRow, messageRows, newRowId, writeHistory, writeRows, type ChatRow, type MessageRow } from "../store";
+import { callRows, lastRows, messageRow, messageRows, newRowId, writeHistory, writeRows, type ChatRow, type MessageRow } from "../store";
 import { chatRow } from "./chats";
 import { fetchEarlier } from "./receive";
 import { onProtocolMessage } from "./actions";
@@ -17,7 +17,7 @@ const WID_FIELDS = ["from", "to", "author", "quotedParticipant", "quotedRemoteJi
 const STORED =
   "type subtype body caption t ack invis star isNewMsg local self mimetype size filename mediaKey mediaKeyTimestamp filehash encFilehash directPath width height duration isViewOnce isGif waveform pageCount isCaptionByUser " +
   "quotedMsg quotedStanzaID quotedType mentionedJidList lat lng loc vcardFormattedName vcardList pollName pollOptions pollSelectableOptionsCount notifyName isSendFailure isForwarded forwardingScore " +
-  "ephemeralDuration templateParams matchedText title description canonicalUrl thumbnail rowId messageSecret protocolMessageKey latestEditMsgKey latestEditSenderTimestampMs recipients revokeSender hasReaction";
+  "ephemeralDuration templateParams matchedText title description canonicalUrl thumbnail rowId messageSecret protocolMessageKey latestEditMsgKey latestEditSenderTimestampMs recipients revokeSender hasReaction callId isVideoCall isGroupCall";
 
 /** The chat of a message. The model itself has no such property; clients add one. */
 export function chatOf(msg: any): any {
@@ -257,6 +257,14 @@ async function find(request: any, accept: (row: MessageRow) => boolean = () => t
   return rows.filter(accept).map(rowToAttributes);
 }
 
+/** Calls of all chats, oldest first: the newest, or those before the anchor. */
+async function findCalls({ count, anchor }: { count: number; anchor?: any }): Promise<any[]> {
+  const before = await rowIdOf(anchor);
+  if (anchor && before === undefined) return [];
+  const rows = (await callRows()).filter((row) => before === undefined || row.rowId > before);
+  return rows.sort((a, b) => b.rowId - a.rowId).slice(-count).map(rowToAttributes);
+}
+
 /** Loads the messages around one into the chat. */
 function searchContext(chat: any, msgKey: any): { collection: ChatMsgsCollection; key: any } {
   const collection: ChatMsgsCollection = chat.msgs;
@@ -297,7 +305,7 @@ export function defineMessages(): void {
     msgFindMedia: (request: any) => find(request, isMediaOf(request.mediaType)),
     msgFindStarred: (request: any) => find(request, (row) => !!row["star"]),
     msgFindSearch: (request: any) => find(request, (row) => String(row["body"] ?? "").includes(request.searchTerm ?? "")),
-    msgFindCallLog: (request: any) => find(request, (row) => row.type === "call_log"),
+    msgFindCallLog: (request: any) => findCalls(request),
     msgFindEvents: (request: any) => find(request, (row) => row.type === "event_creation"),
   }));
   define("WAWebChatMessageSearch", () => ({ getSearchContext: (request: any) => searchContext(request.chat, request.msgKey) }));

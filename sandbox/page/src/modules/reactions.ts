@@ -3,14 +3,13 @@
 
 import { define, R } from "../base/loader";
 import { BaseCollection, Collection } from "../base/collection";
-import { promise } from "../base/idb";
 import { BaseModel, defineModel } from "../base/model";
 import { modelStorage } from "../store";
 import type { WireMessage } from "../wire";
 import { act, newKeyBeside, resultOf } from "./actions";
 import { SendMsgResult } from "./enums";
 import { MsgKey, type Wid } from "./ids";
-import { saveSoon } from "./messages";
+import { updateMessage } from "./messages";
 
 const REVOKED = ""; // the text of a reaction that was taken back
 
@@ -31,8 +30,8 @@ async function send(msg: any, text: string): Promise<unknown> {
   return result;
 }
 
-/** Stores and shows somebody's reaction to a message. */
-export async function onReaction(msg: any, key: MsgKey, author: Wid, text: string, t: number): Promise<void> {
+/** Stores and shows somebody's reaction to a message, which may be on disk only. */
+export async function onReaction(msg: { id: MsgKey }, key: MsgKey, author: Wid, text: string, t: number): Promise<void> {
   await R("WAWebAddonReactionTableMode").reactionTableMode.bulkUpsert([
     { id: key, reactionParentKey: msg.id, reactionText: text, reactionTimestamp: t * 1000, author, from: author, to: msg.id.remote, t, type: "reaction", read: key.fromMe, orphan: 0 },
   ]);
@@ -68,14 +67,17 @@ function upsert(reactions: any[]): Promise<void> {
   });
 }
 
-async function rowsOf(parent: string): Promise<Row[]> {
-  const db = await modelStorage.open();
-  const rows = await promise(db.transaction("reactions").objectStore("reactions").index("parent").getAll(parent));
-  return rows.filter((r: Row) => r.reactionText !== REVOKED);
+/** The rows of a message, those that were taken back too. */
+function rowsOf(parent: string): Promise<Row[]> {
+  return modelStorage.read("reactions", (s) => s.index("parent").getAll(parent));
+}
+
+async function standing(parent: string): Promise<Row[]> {
+  return (await rowsOf(parent)).filter((r) => r.reactionText !== REVOKED);
 }
 
 async function reactionsOf(parent: string): Promise<any> {
-  const rows = await rowsOf(parent);
+  const rows = await standing(parent);
   const mine = (r: Row) => R("WAWebUserPrefsMeUser").isSerializedWidMe(r.senderUserJid);
   const emoji = [...new Set(rows.map((r) => r.reactionText))];
   return {
@@ -88,12 +90,9 @@ async function reactionsOf(parent: string): Promise<any> {
 }
 
 async function show(reaction: Row): Promise<void> {
-  const hasReaction = (await rowsOf(reaction.parentMsgKey)).length > 0;
+  const hasReaction = (await standing(reaction.parentMsgKey)).length > 0;
   const msg = R("WAWebMsgCollection").MsgCollection.get(reaction.parentMsgKey);
-  if (msg && !!msg.hasReaction !== hasReaction) {
-    msg.set("hasReaction", hasReaction);
-    saveSoon(msg);
-  }
+  if (!msg || !!msg.hasReaction !== hasReaction) await updateMessage(reaction.parentMsgKey, { hasReaction });
   const { ReactionsCollection } = R("WAWebReactionsCollection");
   if (ReactionsCollection.get(reaction.parentMsgKey)) await ReactionsCollection.update(reaction.parentMsgKey);
 }
@@ -131,6 +130,7 @@ export function defineReactions(): void {
   define("WAWebReactionsCollection", () => ({ ReactionsCollection: new ReactionsCollectionImpl() }));
   define("WAWebSendReactionMsgAction", () => ({ sendReactionToMsg: (msg: any, text: string) => send(msg, text) }));
   define("WAWebReactionsMsgAction", () => ({ addOrUpdateReactionsModelCollection: (reaction: any, _live: boolean) => show(reaction) }));
+  define("WAWebSchemaReactions", () => ({ getReactionsTable: () => ({ all: (): Promise<Row[]> => modelStorage.getAll("reactions") }) }));
   define("WAWebAddonReactionTableMode", () => ({
     reactionTableMode: {
       bulkUpsert: (reactions: any[]) => upsert(reactions),
