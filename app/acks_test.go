@@ -24,6 +24,7 @@ func (w *ward) kept(customer string, texts ...string) {
 // TestAcksThatDoNotCome is promise 4: the instance says what is wrong and what it did, nothing is called sent that was
 // not acknowledged, nothing comes twice, and the queue goes on.
 func TestAcksThatDoNotCome(t *testing.T) {
+	t.Parallel() // waits most of its time
 	w := openWard(t, "6281100000321", sandbox.PhoneSpec{Contacts: 2, Chats: 2, Messages: 5, Seed: 1})
 	for _, c := range []struct {
 		name  string

@@ -10,6 +10,7 @@ import (
 // TestSendsWhileHistoryArrives: ten thousand chats and a hundred thousand messages come in after the link; what is sent
 // does not wait for the last of them, and nothing is sent twice for it.
 func TestSendsWhileHistoryArrives(t *testing.T) {
+	t.Parallel() // waits most of its time
 	w := &ward{gateway: openGateway(t, t.TempDir(), impatient)}
 	w.in = w.newInstance("riwayat")
 	const n = 40

@@ -12,6 +12,7 @@ import (
 
 // TestFaultsOfThePage are those that concern the connection, the page and its process.
 func TestFaultsOfThePage(t *testing.T) {
+	t.Parallel() // waits most of its time
 	w := openWard(t, "6281100000302", sandbox.PhoneSpec{Contacts: 5, Chats: 5, Messages: 20, Seed: 1})
 	w.run(t, "socket down", socketDown)
 	w.run(t, "replaced", func(t *testing.T, w *ward) {

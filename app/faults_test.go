@@ -191,6 +191,7 @@ func (w *ward) goesOn() {
 
 // TestFaultsOfASend are those that concern one message.
 func TestFaultsOfASend(t *testing.T) {
+	t.Parallel() // waits most of its time
 	w := openWard(t, "6281100000301", sandbox.PhoneSpec{Contacts: 5, Chats: 5, Messages: 20, Seed: 1})
 	w.run(t, "not on WhatsApp", func(t *testing.T, w *ward) {
 		if m := w.waitMessage(w.post(notOnWhatsApp, "x"), "failed"); m.Code != "NOT_ON_WHATSAPP" || m.Attempts != 1 {

@@ -20,6 +20,7 @@ import (
 
 // TestMedia lets a phone send files and reads them from kurir.
 func TestMedia(t *testing.T) {
+	t.Parallel() // waits most of its time
 	g := openGateway(t, t.TempDir(), func(c *app.Config) { c.MediaMaxMB = 68 })
 	in := g.linked("berkas", "6281100000501")
 	hook := g.hook(in)

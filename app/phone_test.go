@@ -44,7 +44,7 @@ func openBrowser(t *testing.T) *rod.Page {
 		}
 		l.Cleanup()
 	})
-	page := b.MustPage("about:blank").Timeout(3 * time.Minute)
+	page := b.MustPage("about:blank").Timeout(6 * time.Minute)
 	page.MustSetViewport(360, 740, 2, true)
 	return page
 }

@@ -140,6 +140,7 @@ func fill(t *testing.T, name string) {
 // TestDatabaseLocked: while another process holds the database, a send gets a clear 503 and is not accepted; then it
 // is, and the queue goes on.
 func TestDatabaseLocked(t *testing.T) {
+	t.Parallel() // waits most of its time
 	g := openGateway(t, t.TempDir())
 	in := g.linked("terkunci", "6281100000262")
 	const customer = "6281234567862"

@@ -85,6 +85,7 @@ func (w *tripwire) look(page *rod.Page) []string {
 // TestNothingOfAnAttackerComesToLife sends the corpus from simulated phones, as names, texts, captions, names of files and
 // of groups, and opens every page that shows it in a real browser, with the pages open as it arrives too.
 func TestNothingOfAnAttackerComesToLife(t *testing.T) {
+	t.Parallel() // waits most of its time
 	corpus := strings.Split(strings.TrimRight(xssCorpus, "\n"), "\n")
 	if len(corpus) < 40 {
 		t.Fatalf("the corpus has %d lines", len(corpus))
