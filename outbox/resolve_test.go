@@ -14,6 +14,7 @@ import (
 
 	"kurir/browser"
 	"kurir/models"
+	"kurir/models/modelstest"
 	"kurir/problem"
 )
 
@@ -198,7 +199,7 @@ func (h *house) copyHouse(t *testing.T) *house {
 			t.Fatal(err)
 		}
 	}
-	n := &house{t: t, db: openDB(t, filepath.Join(dir, "kurir.db")), id: h.id, page: newPage(t), dir: dir}
+	n := &house{t: t, db: modelstest.Open(t, models.Config{URL: filepath.Join(dir, "kurir.db")}), id: h.id, page: newPage(t), dir: dir}
 	n.start(Config{})
 	return n
 }
