@@ -31,6 +31,7 @@ func doubtOnce(err error) func(context.Context, browser.Outgoing, int) (browser.
 }
 
 func TestUnknownOutcomeIsLookedUp(t *testing.T) {
+	t.Parallel()
 	type step = browser.Presence
 	for _, c := range []struct {
 		name  string
@@ -84,6 +85,7 @@ func TestUnknownOutcomeIsLookedUp(t *testing.T) {
 }
 
 func TestUnknownIsPatientButBounded(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		h := newHouse(t, Config{})
 		defer h.close()
@@ -113,6 +115,7 @@ func TestUnknownIsPatientButBounded(t *testing.T) {
 }
 
 func TestAckEndsTheResolving(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		h := newHouse(t, Config{})
 		defer h.close()
@@ -135,6 +138,7 @@ func TestAckEndsTheResolving(t *testing.T) {
 }
 
 func TestResolvingWaitsForTheInstance(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		h := newHouse(t, Config{})
 		defer h.close()
@@ -167,6 +171,7 @@ func TestResolvingWaitsForTheInstance(t *testing.T) {
 }
 
 func TestMessageThatKillsThePageIsGivenUp(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		h := newHouse(t, Config{MaxAttempts: 3})
 		defer h.close()
@@ -213,6 +218,7 @@ type crash struct {
 }
 
 func TestCrashAtEachStep(t *testing.T) {
+	t.Parallel()
 	steps := map[string]crash{
 		"accepted":                             {"accepted", browser.Presence{}, models.MessageSent, []string{"x", "y"}},
 		"claimed, the page never heard of it":  {"sending", absent, models.MessageSent, []string{"x", "y"}},
@@ -284,6 +290,7 @@ func (c crash) check(t *testing.T, n *house, x models.Message) {
 
 // TestNotReadyAfterTheNextWasClaimed: the outcome's transaction has claimed the next row when the session goes down.
 func TestNotReadyAfterTheNextWasClaimed(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		h := newHouse(t, Config{})
 		defer h.close()
@@ -310,6 +317,7 @@ func TestNotReadyAfterTheNextWasClaimed(t *testing.T) {
 }
 
 func TestOutcomeSurvivesALockedDatabase(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		h := newHouse(t, Config{})
 		defer h.close()
