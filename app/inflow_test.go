@@ -1,9 +1,7 @@
 package app
 
 import (
-	"context"
 	"log/slog"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -13,29 +11,13 @@ import (
 	"kurir/events"
 	"kurir/media"
 	"kurir/models"
+	"kurir/models/modelstest"
 	"kurir/outbox"
 )
 
 func openTestDB(t testing.TB) (*models.DB, string) {
 	t.Helper()
-	ctx := context.Background()
-	db, err := models.Open(ctx, models.Config{URL: filepath.Join(t.TempDir(), "kurir.db"), Log: slog.New(slog.DiscardHandler), Outcomes: events.Outcomes})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := db.Close(); err != nil {
-			t.Error(err)
-		}
-	})
-	if err := db.Migrate(ctx); err != nil {
-		t.Fatal(err)
-	}
-	in := models.Instance{Name: "toko", Region: "ID"}
-	if err := db.CreateInstance(ctx, &in); err != nil {
-		t.Fatal(err)
-	}
-	return db, in.ID
+	return modelstest.OpenInstance(t, models.Config{Outcomes: events.Outcomes})
 }
 
 // What a session says, in the words of the log.

@@ -4,8 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"log/slog"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -13,6 +11,7 @@ import (
 	"go.uber.org/goleak"
 
 	"kurir/models"
+	"kurir/models/modelstest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -20,25 +19,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 // open returns a migrated database with an instance, and the instance's id.
 func open(t *testing.T) (*models.DB, string) {
 	t.Helper()
-	db, err := models.Open(t.Context(), models.Config{
-		URL: filepath.Join(t.TempDir(), "kurir.db"), Log: slog.New(slog.DiscardHandler), Outcomes: Outcomes,
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := db.Close(); err != nil {
-			t.Error(err)
-		}
-	})
-	if err := db.Migrate(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	in := models.Instance{Name: "toko", Region: "ID"}
-	if err := db.CreateInstance(t.Context(), &in); err != nil {
-		t.Fatal(err)
-	}
-	return db, in.ID
+	return modelstest.OpenInstance(t, models.Config{Outcomes: Outcomes})
 }
 
 // types lists the log of an instance and fails when its numbers have a gap.

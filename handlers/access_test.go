@@ -8,7 +8,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -17,6 +16,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"kurir/models"
+	"kurir/models/modelstest"
 	"kurir/webhook"
 )
 
@@ -34,18 +34,7 @@ type house struct {
 func newHouse(t *testing.T, change ...func(*Deps)) *house {
 	t.Helper()
 	ctx, log := context.Background(), slog.New(slog.DiscardHandler)
-	db, err := models.Open(ctx, models.Config{URL: filepath.Join(t.TempDir(), "kurir.db"), Log: log})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := db.Close(); err != nil {
-			t.Error(err)
-		}
-	})
-	if err := db.Migrate(ctx); err != nil {
-		t.Fatal(err)
-	}
+	db := modelstest.Open(t, models.Config{})
 	h := &house{t: t, db: db, keys: map[string]string{}}
 	for _, id := range []string{"inst_1", "inst_2"} {
 		if err := db.CreateInstance(ctx, &models.Instance{ID: id, Name: id, Region: "ID", Sandbox: true}); err != nil {

@@ -10,13 +10,13 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
 	"kurir/events"
 	"kurir/models"
+	"kurir/models/modelstest"
 	"kurir/webhook"
 )
 
@@ -36,13 +36,7 @@ func newGround(t *testing.T) *ground {
 	t.Helper()
 	ctx := context.Background()
 	log := slog.New(slog.DiscardHandler)
-	db, err := models.Open(ctx, models.Config{URL: filepath.Join(t.TempDir(), "kurir.db"), Log: log})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := db.Migrate(ctx); err != nil {
-		t.Fatal(err)
-	}
+	db := modelstest.Open(t, models.Config{})
 	g := &ground{t: t, db: db, hooks: webhook.New(db, webhook.Config{Log: log}), closed: make(chan struct{})}
 	for i, id := range []*string{&g.a, &g.b} {
 		in := models.Instance{Name: fmt.Sprint("i", i), Region: "ID", Sandbox: i == 1}
@@ -66,9 +60,6 @@ func newGround(t *testing.T) *ground {
 		srv.CloseClientConnections()
 		srv.Close()
 		if err := g.hooks.Close(ctx); err != nil {
-			t.Error(err)
-		}
-		if err := db.Close(); err != nil {
 			t.Error(err)
 		}
 	})

@@ -2,7 +2,6 @@ package handlers
 
 import (
 	"fmt"
-	"log/slog"
 	"net/http/httptest"
 	"path/filepath"
 	"strings"
@@ -12,18 +11,13 @@ import (
 	"gorm.io/gorm"
 
 	"kurir/models"
+	"kurir/models/modelstest"
 )
 
 // reopened is the handlers with a database that was closed and opened again, as after a restart.
 func reopened(t *testing.T, path string) (*world, *models.DB) {
 	t.Helper()
-	db, err := models.Open(t.Context(), models.Config{URL: path, Log: slog.New(slog.DiscardHandler)})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := db.Migrate(t.Context()); err != nil {
-		t.Fatal(err)
-	}
+	db := modelstest.Open(t, models.Config{URL: path})
 	w := newWorld(t, func(w *world) {
 		w.deps.DB = db
 		all, err := db.Instances(t.Context())

@@ -17,6 +17,7 @@ import (
 	"testing"
 
 	"kurir/models"
+	"kurir/models/modelstest"
 	"kurir/outbox"
 	"kurir/problem"
 )
@@ -125,14 +126,7 @@ func TestDiskError(t *testing.T) {
 // realDB is a database as in production, with an instance and its key.
 func realDB(t testing.TB) (*models.DB, models.Instance, string) {
 	t.Helper()
-	db, err := models.Open(t.Context(), models.Config{URL: filepath.Join(t.TempDir(), "kurir.db")})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = db.Close() })
-	if err := db.Migrate(t.Context()); err != nil {
-		t.Fatal(err)
-	}
+	db := modelstest.Open(t, models.Config{})
 	in := models.Instance{Name: "toko", Region: "ID"}
 	_, key, err := db.CreateInstanceWithKey(t.Context(), &in, models.NewKey{})
 	if err != nil {

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"path/filepath"
 	"slices"
 	"sync"
 	"testing"
@@ -16,30 +15,14 @@ import (
 
 	"kurir/events"
 	"kurir/models"
+	"kurir/models/modelstest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 func openTestDB(t testing.TB) (*models.DB, string) {
 	t.Helper()
-	ctx := context.Background()
-	db, err := models.Open(ctx, models.Config{URL: filepath.Join(t.TempDir(), "kurir.db"), Log: slog.New(slog.DiscardHandler), Outcomes: events.Outcomes})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := db.Close(); err != nil {
-			t.Error(err)
-		}
-	})
-	if err := db.Migrate(ctx); err != nil {
-		t.Fatal(err)
-	}
-	in := models.Instance{Name: "toko", Region: "ID"}
-	if err := db.CreateInstance(ctx, &in); err != nil {
-		t.Fatal(err)
-	}
-	return db, in.ID
+	return modelstest.OpenInstance(t, models.Config{Outcomes: events.Outcomes})
 }
 
 // fill makes n old lines of everything that is deleted by age.

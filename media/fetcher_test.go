@@ -20,6 +20,7 @@ import (
 	"kurir/browser"
 	"kurir/events"
 	"kurir/models"
+	"kurir/models/modelstest"
 	"kurir/problem"
 )
 
@@ -43,20 +44,7 @@ type world struct {
 func newWorld(t *testing.T, maxBytes int64) *world {
 	t.Helper()
 	w := &world{t: t, dir: t.TempDir(), ready: true}
-	ctx := context.Background()
-	var err error
-	if w.db, err = models.Open(ctx, models.Config{URL: filepath.Join(w.dir, "kurir.db"), Log: slog.New(slog.DiscardHandler)}); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = w.db.Close() })
-	if err := w.db.Migrate(ctx); err != nil {
-		t.Fatal(err)
-	}
-	in := models.Instance{Name: "toko"}
-	if err := w.db.CreateInstance(ctx, &in); err != nil {
-		t.Fatal(err)
-	}
-	w.instance = in.ID
+	w.db, w.instance = modelstest.OpenInstance(t, models.Config{URL: filepath.Join(w.dir, "kurir.db")})
 	w.store = w.openStore(maxBytes)
 	return w
 }

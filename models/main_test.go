@@ -2,8 +2,12 @@ package models
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"log/slog"
+	"os"
 	"path/filepath"
+	"sync"
 	"testing"
 
 	"go.uber.org/goleak"
@@ -29,10 +33,43 @@ func openAt(t testing.TB, path string) *DB {
 	return db
 }
 
+// openTest opens a new database: a copy of an empty one that is migrated once, as the migrations take longer than most
+// tests. (modelstest does the same for other packages; it cannot be imported here.)
 func openTest(t testing.TB) *DB {
 	t.Helper()
-	return openAt(t, filepath.Join(t.TempDir(), "kurir.db"))
+	file, err := empty()
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(t.TempDir(), DefaultFile)
+	if err := os.WriteFile(path, file, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return openAt(t, path)
 }
+
+var empty = sync.OnceValues(func() ([]byte, error) {
+	dir, err := os.MkdirTemp("", "models")
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = os.RemoveAll(dir) }()
+	path := filepath.Join(dir, DefaultFile)
+	// Twice: the first Close, after the file came to be, leaves what was written in the WAL.
+	for range 2 {
+		db, err := Open(context.Background(), Config{URL: path, Log: slog.New(slog.DiscardHandler)})
+		if err != nil {
+			return nil, err
+		}
+		if err := errors.Join(db.Migrate(context.Background()), db.Close()); err != nil {
+			return nil, err
+		}
+	}
+	if left, err := filepath.Glob(path + "-*"); err != nil || len(left) > 0 {
+		return nil, errors.Join(fmt.Errorf("the file alone is not the database: there is %q", left), err)
+	}
+	return os.ReadFile(path)
+})
 
 // instance creates an instance and returns its id.
 func instance(t testing.TB, db *DB, name string) string {

@@ -74,6 +74,7 @@ type pair struct {
 
 // TestQueueAgainstModel runs random operations on the database and on the plain queue: they must agree all the way.
 func TestQueueAgainstModel(t *testing.T) {
+	t.Parallel()
 	seeds, steps := 10, 300
 	if testing.Short() {
 		seeds = 5

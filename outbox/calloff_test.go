@@ -15,6 +15,7 @@ import (
 
 // Messages that are accepted together are counted once each, whether or not the count was known before.
 func TestPositionAfterMany(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		h := newHouse(t, Config{})
 		defer h.close()
@@ -49,6 +50,7 @@ func TestPositionAfterMany(t *testing.T) {
 
 // A cancelled head, which others wait behind, lets them go at once.
 func TestCancelledHead(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		h := newHouse(t, Config{BackoffMin: time.Hour, BackoffMax: time.Hour})
 		defer h.close()
@@ -78,6 +80,7 @@ func TestCancelledHead(t *testing.T) {
 
 // What is sent again is sent under its id, and the page is told that it may know it.
 func TestResent(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		h := newHouse(t, Config{})
 		defer h.close()

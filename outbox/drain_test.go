@@ -14,6 +14,7 @@ import (
 )
 
 func TestDrainFinishesWhatIsInFlight(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		h := newHouse(t, Config{})
 		h.page.send = func(context.Context, browser.Outgoing, int) (browser.Sent, error) {
@@ -46,6 +47,7 @@ func TestDrainFinishesWhatIsInFlight(t *testing.T) {
 }
 
 func TestDrainGivesUpOnASendThatHangs(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		h := newHouse(t, Config{})
 		h.page.send = func(ctx context.Context, _ browser.Outgoing, attempt int) (browser.Sent, error) {
@@ -77,6 +79,7 @@ func TestDrainGivesUpOnASendThatHangs(t *testing.T) {
 }
 
 func TestDetachAndAttachAgain(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		h := newHouse(t, Config{})
 		defer h.close()

@@ -13,6 +13,7 @@ import (
 
 	"kurir/browser"
 	"kurir/models"
+	"kurir/models/modelstest"
 	"kurir/problem"
 )
 
@@ -131,24 +132,12 @@ type house struct {
 
 func quiet() *slog.Logger { return slog.New(slog.DiscardHandler) }
 
-func openDB(t testing.TB, path string) *models.DB {
-	t.Helper()
-	db, err := models.Open(context.Background(), models.Config{URL: path, Log: quiet()})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := db.Migrate(context.Background()); err != nil {
-		t.Fatal(err)
-	}
-	return db
-}
-
 // newHouse opens a database in a new folder, with an instance that is attached and not ready.
 func newHouse(t testing.TB, cfg Config) *house {
 	t.Helper()
 	dir := t.TempDir()
 	in := models.Instance{Name: "a"}
-	db := openDB(t, filepath.Join(dir, "kurir.db"))
+	db := modelstest.Open(t, models.Config{URL: filepath.Join(dir, "kurir.db")})
 	if err := db.CreateInstance(context.Background(), &in); err != nil {
 		t.Fatal(err)
 	}
@@ -224,7 +213,7 @@ func (h *house) lock() (unlock func()) {
 	if err != nil {
 		h.t.Fatal(err)
 	}
-	other := openDB(h.t, h.db.Path())
+	other := modelstest.Open(h.t, models.Config{URL: h.db.Path()})
 	entered, gate, done := make(chan struct{}), make(chan struct{}), make(chan error, 1)
 	go func() {
 		done <- other.Write(context.Background(), func(*gorm.DB) error { close(entered); <-gate; return nil })

@@ -18,6 +18,7 @@ import (
 )
 
 func TestOrderAndOneInFlight(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		h := newHouse(t, Config{})
 		defer h.close()
@@ -49,6 +50,7 @@ func TestOrderAndOneInFlight(t *testing.T) {
 }
 
 func TestPriorityOvertakesAndScheduleWaits(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		h := newHouse(t, Config{})
 		defer h.close()
@@ -72,6 +74,7 @@ func TestPriorityOvertakesAndScheduleWaits(t *testing.T) {
 }
 
 func TestPassingErrorKeepsTheHead(t *testing.T) {
+	t.Parallel()
 	for _, code := range []problem.Code{problem.SendRejected, problem.UploadFailed} {
 		synctest.Test(t, func(t *testing.T) {
 			h := newHouse(t, Config{})
@@ -106,6 +109,7 @@ func TestPassingErrorKeepsTheHead(t *testing.T) {
 }
 
 func TestRefusedTooOftenFails(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		h := newHouse(t, Config{MaxAttempts: 3})
 		defer h.close()
@@ -125,6 +129,7 @@ func TestRefusedTooOftenFails(t *testing.T) {
 }
 
 func TestPermanentErrorsEndTheRow(t *testing.T) {
+	t.Parallel()
 	for _, code := range []problem.Code{problem.NotOnWhatsApp, problem.FileTooLarge, problem.ChatNotFound, problem.BadRequest} {
 		synctest.Test(t, func(t *testing.T) {
 			h := newHouse(t, Config{})
@@ -142,6 +147,7 @@ func TestPermanentErrorsEndTheRow(t *testing.T) {
 }
 
 func TestNotReadyWaitsForTheInstance(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		h := newHouse(t, Config{})
 		defer h.close()
@@ -172,6 +178,7 @@ func TestNotReadyWaitsForTheInstance(t *testing.T) {
 }
 
 func TestRestrictedPausesLong(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		h := newHouse(t, Config{})
 		defer h.close()
@@ -193,6 +200,7 @@ func TestRestrictedPausesLong(t *testing.T) {
 // TestRestrictedLetsExistingChatsPass: a first message waits until the stated end, the others do not wait for it, and
 // it is asked for once only.
 func TestRestrictedLetsExistingChatsPass(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		h := newHouse(t, Config{})
 		defer h.close()
@@ -217,6 +225,7 @@ func TestRestrictedLetsExistingChatsPass(t *testing.T) {
 }
 
 func TestNotReadyPutsBackWhatWasClaimedAhead(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		h := newHouse(t, Config{})
 		defer h.close()
@@ -248,6 +257,7 @@ func TestNotReadyPutsBackWhatWasClaimedAhead(t *testing.T) {
 }
 
 func TestAckBeforeResult(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		h := newHouse(t, Config{})
 		defer h.close()
@@ -284,6 +294,7 @@ func TestAckBeforeResult(t *testing.T) {
 }
 
 func TestWait(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		h := newHouse(t, Config{})
 		m := h.enqueue("x")
@@ -318,6 +329,7 @@ func TestWait(t *testing.T) {
 }
 
 func TestFileIsHandedOverAndRemoved(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		h := newHouse(t, Config{})
 		defer h.close()

@@ -69,6 +69,7 @@ func paced(t *testing.T, p models.Pacing, test func(h *house, c *clockwork)) {
 func high(m *models.Message) { m.Priority = models.PriorityHigh }
 
 func TestGapBetweenMessages(t *testing.T) {
+	t.Parallel()
 	paced(t, models.Pacing{GapMS: 2000, JitterMS: 3000}, func(h *house, c *clockwork) {
 		var rows []models.Message
 		for i := range 40 {
@@ -90,6 +91,7 @@ func TestGapBetweenMessages(t *testing.T) {
 }
 
 func TestHighPriorityIgnoresTheGap(t *testing.T) {
+	t.Parallel()
 	paced(t, models.Pacing{GapMS: 60_000}, func(h *house, c *clockwork) {
 		a, b := h.enqueue("a"), h.enqueue("b")
 		h.want(a, models.MessageSent, "")
@@ -107,6 +109,7 @@ func TestHighPriorityIgnoresTheGap(t *testing.T) {
 }
 
 func TestDailyLimitHoldsEverybody(t *testing.T) {
+	t.Parallel()
 	paced(t, models.Pacing{PerDay: 3}, func(h *house, c *clockwork) {
 		var rows []models.Message
 		for i := range 7 {
@@ -149,6 +152,7 @@ func TestDailyLimitHoldsEverybody(t *testing.T) {
 }
 
 func TestFirstContactLimitLetsConversationsPass(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		h := newHouse(t, Config{Poll: slowPoll})
 		defer h.close()
@@ -187,6 +191,7 @@ func TestFirstContactLimitLetsConversationsPass(t *testing.T) {
 }
 
 func TestQuietHours(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct {
 		from, to string
 		hours    float64 // until it leaves; it is 7:00
@@ -208,6 +213,7 @@ func TestQuietHours(t *testing.T) {
 }
 
 func TestPaceChangesWhileRunning(t *testing.T) {
+	t.Parallel()
 	paced(t, models.Pacing{GapMS: 3_600_000}, func(h *house, c *clockwork) {
 		a, b := h.enqueue("a"), h.enqueue("b")
 		h.want(a, models.MessageSent, "")
@@ -221,6 +227,7 @@ func TestPaceChangesWhileRunning(t *testing.T) {
 }
 
 func TestTypingFitsTheText(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct {
 		body     string
 		priority int
@@ -248,6 +255,7 @@ func TestTypingFitsTheText(t *testing.T) {
 }
 
 func TestPositionAndETA(t *testing.T) {
+	t.Parallel()
 	paced(t, models.Pacing{GapMS: 10_000}, func(h *house, _ *clockwork) {
 		ctx := context.Background()
 		accept := func(body string, change ...func(*models.Message)) Place {

@@ -125,6 +125,7 @@ func (w *world) lookup(id string, _ int) (browser.Presence, error) {
 }
 
 func TestRandomWorld(t *testing.T) {
+	t.Parallel()
 	runs := 20
 	if testing.Short() {
 		runs = 10

@@ -17,6 +17,7 @@ import (
 // TestUnknownIsResolvedLater: the page could not tell what became of a message. When it can, the message ends, without
 // anybody having to ask, and what was accepted after it has not waited.
 func TestUnknownIsResolvedLater(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct {
 		name  string
 		later browser.Presence
@@ -69,6 +70,7 @@ func TestUnknownIsResolvedLater(t *testing.T) {
 
 // TestUnknownIsLookedUpWhenThePageIsBack: that is when it is most likely to know, however long the pause is by then.
 func TestUnknownIsLookedUpWhenThePageIsBack(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		h := newHouse(t, Config{LookAgain: 24 * time.Hour, LookAgainMax: 24 * time.Hour})
 		defer h.close()
@@ -96,8 +98,9 @@ func TestUnknownIsLookedUpWhenThePageIsBack(t *testing.T) {
 
 // TestUnknownIsNotLookedUpForEver: the pauses grow, and end.
 func TestUnknownIsNotLookedUpForEver(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		h := newHouse(t, Config{Poll: time.Minute})
+		h := newHouse(t, Config{Poll: 10 * time.Minute}) // eight days are many polls
 		defer h.close()
 		h.page.send = doubtOnce(problem.New(problem.SessionLost, ""))
 		h.page.lookup = func(string, int) (browser.Presence, error) { return browser.Presence{Found: browser.FoundUnknown}, nil }
@@ -117,6 +120,7 @@ func TestUnknownIsNotLookedUpForEver(t *testing.T) {
 
 // TestUnknownGetsItsTurnInALongQueue: a queue that never ends is no reason not to look.
 func TestUnknownGetsItsTurnInALongQueue(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		h := newHouse(t, Config{LookAgain: 2 * time.Second, MaxLooks: 1})
 		defer h.close()
@@ -149,6 +153,7 @@ func TestUnknownGetsItsTurnInALongQueue(t *testing.T) {
 
 // TestMissedReceipts: what the page was told while kurir was away is asked for when it is back.
 func TestMissedReceipts(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		h := newHouse(t, Config{})
 		defer h.close()

@@ -14,6 +14,7 @@ import (
 
 	"kurir/browser"
 	"kurir/models"
+	"kurir/models/modelstest"
 	"kurir/problem"
 )
 
@@ -30,6 +31,7 @@ func doubtOnce(err error) func(context.Context, browser.Outgoing, int) (browser.
 }
 
 func TestUnknownOutcomeIsLookedUp(t *testing.T) {
+	t.Parallel()
 	type step = browser.Presence
 	for _, c := range []struct {
 		name  string
@@ -83,6 +85,7 @@ func TestUnknownOutcomeIsLookedUp(t *testing.T) {
 }
 
 func TestUnknownIsPatientButBounded(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		h := newHouse(t, Config{})
 		defer h.close()
@@ -112,6 +115,7 @@ func TestUnknownIsPatientButBounded(t *testing.T) {
 }
 
 func TestAckEndsTheResolving(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		h := newHouse(t, Config{})
 		defer h.close()
@@ -134,6 +138,7 @@ func TestAckEndsTheResolving(t *testing.T) {
 }
 
 func TestResolvingWaitsForTheInstance(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		h := newHouse(t, Config{})
 		defer h.close()
@@ -166,6 +171,7 @@ func TestResolvingWaitsForTheInstance(t *testing.T) {
 }
 
 func TestMessageThatKillsThePageIsGivenUp(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		h := newHouse(t, Config{MaxAttempts: 3})
 		defer h.close()
@@ -198,7 +204,7 @@ func (h *house) copyHouse(t *testing.T) *house {
 			t.Fatal(err)
 		}
 	}
-	n := &house{t: t, db: openDB(t, filepath.Join(dir, "kurir.db")), id: h.id, page: newPage(t), dir: dir}
+	n := &house{t: t, db: modelstest.Open(t, models.Config{URL: filepath.Join(dir, "kurir.db")}), id: h.id, page: newPage(t), dir: dir}
 	n.start(Config{})
 	return n
 }
@@ -212,6 +218,7 @@ type crash struct {
 }
 
 func TestCrashAtEachStep(t *testing.T) {
+	t.Parallel()
 	steps := map[string]crash{
 		"accepted":                             {"accepted", browser.Presence{}, models.MessageSent, []string{"x", "y"}},
 		"claimed, the page never heard of it":  {"sending", absent, models.MessageSent, []string{"x", "y"}},
@@ -283,6 +290,7 @@ func (c crash) check(t *testing.T, n *house, x models.Message) {
 
 // TestNotReadyAfterTheNextWasClaimed: the outcome's transaction has claimed the next row when the session goes down.
 func TestNotReadyAfterTheNextWasClaimed(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		h := newHouse(t, Config{})
 		defer h.close()
@@ -309,6 +317,7 @@ func TestNotReadyAfterTheNextWasClaimed(t *testing.T) {
 }
 
 func TestOutcomeSurvivesALockedDatabase(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		h := newHouse(t, Config{})
 		defer h.close()

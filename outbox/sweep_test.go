@@ -24,6 +24,7 @@ func expiresIn(d time.Duration) func(*models.Message) {
 // TestExpiredNeverLeaves: a code that is late is expired at its time, also while the instance is down, with its file
 // gone, its waiter told, and the rest not held up.
 func TestExpiredNeverLeaves(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		var mu sync.Mutex
 		changes := map[string]models.MessageState{}
@@ -63,6 +64,7 @@ func TestExpiredNeverLeaves(t *testing.T) {
 
 // TestExpiredBetweenAttempts: a refused message whose time is over while it waits for its next try is not tried again.
 func TestExpiredBetweenAttempts(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		h := newHouse(t, Config{BackoffMin: time.Minute})
 		defer h.close()
@@ -88,6 +90,7 @@ func TestExpiredBetweenAttempts(t *testing.T) {
 
 // TestExpiredWhileResolving: an outcome that was not known, and then known to be "not sent", is no reason to send late.
 func TestExpiredWhileResolving(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		h := newHouse(t, Config{})
 		defer h.close()
@@ -107,6 +110,7 @@ func TestExpiredWhileResolving(t *testing.T) {
 
 // TestScheduledSurvivesARestart: what comes due while kurir is off leaves when it is back, in the order of acceptance.
 func TestScheduledSurvivesARestart(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		h := newHouse(t, Config{})
 		defer h.close()

@@ -8,7 +8,6 @@ import (
 	"net/http/cookiejar"
 	"net/http/httptest"
 	"net/url"
-	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -22,6 +21,7 @@ import (
 	"kurir/browser"
 	"kurir/gate"
 	"kurir/models"
+	"kurir/models/modelstest"
 	"kurir/password"
 	"kurir/problem"
 )
@@ -174,23 +174,6 @@ func (f *fakeInstances) showQR(id, text string, life time.Duration) {
 }
 
 // openDB is a database of the test's own: people and sessions are too much to fake.
-func openDB(t *testing.T) *models.DB {
-	t.Helper()
-	db, err := models.Open(t.Context(), models.Config{URL: filepath.Join(t.TempDir(), "kurir.db"), Log: slog.New(slog.DiscardHandler)})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := db.Close(); err != nil {
-			t.Errorf("close: %v", err)
-		}
-	})
-	if err := db.Migrate(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	return db
-}
-
 // sessions are all of the database.
 func (d *desk) sessions() (all []models.ConsoleSession) {
 	d.t.Helper()
@@ -243,7 +226,7 @@ type desk struct {
 func newDesk(t *testing.T, views ...View) *desk {
 	t.Helper()
 	d := &desk{
-		t: t, instances: newFakeInstances(views...), phones: newFakePhones(), db: openDB(t),
+		t: t, instances: newFakeInstances(views...), phones: newFakePhones(), db: modelstest.Open(t, models.Config{}),
 	}
 	d.console = New(Deps{
 		Instances: d.instances, Keys: d.db, Sessions: d.db, People: d.db, Passwords: hasher, Audit: d.db, CheckAdmin: func(s string) bool { return s == goodToken },

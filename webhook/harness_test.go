@@ -14,6 +14,7 @@ import (
 
 	"kurir/events"
 	"kurir/models"
+	"kurir/models/modelstest"
 )
 
 const patience = 30 * time.Second
@@ -36,13 +37,7 @@ func newWorld(t testing.TB, cfg Config) *world {
 func openWorld(t testing.TB, path string, cfg Config) *world {
 	t.Helper()
 	ctx := context.Background()
-	db, err := models.Open(ctx, models.Config{URL: path, Log: slog.New(slog.DiscardHandler), Outcomes: events.Outcomes})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := db.Migrate(ctx); err != nil {
-		t.Fatal(err)
-	}
+	db := modelstest.Open(t, models.Config{URL: path, Outcomes: events.Outcomes})
 	in := models.Instance{Name: "toko", Region: "ID", Sandbox: true}
 	if err := db.CreateInstance(ctx, &in); err != nil {
 		if in, err = db.InstanceByName(ctx, "toko"); err != nil {
