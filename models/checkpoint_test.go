@@ -1,6 +1,8 @@
 package models
 
 import (
+	"log/slog"
+	"path/filepath"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -125,4 +127,24 @@ func TestTheWALStaysShortBesideBusyWriters(t *testing.T) {
 	}
 	over.Store(true)
 	group.Wait()
+}
+
+// A stopped kurir is one file, after its first run too.
+func TestAClosedDatabaseIsOneFile(t *testing.T) {
+	path := filepath.Join(t.TempDir(), DefaultFile)
+	for run := range 2 {
+		db, err := Open(t.Context(), Config{URL: path, Log: slog.New(slog.DiscardHandler)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := db.Migrate(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if err := db.Close(); err != nil {
+			t.Fatal(err)
+		}
+		if left, err := filepath.Glob(path + "-*"); err != nil || len(left) > 0 {
+			t.Errorf("run %d: %q, %v", run, left, err)
+		}
+	}
 }

@@ -55,15 +55,12 @@ var empty = sync.OnceValues(func() ([]byte, error) {
 	}
 	defer func() { _ = os.RemoveAll(dir) }()
 	path := filepath.Join(dir, DefaultFile)
-	// Twice: the first Close, after the file came to be, leaves what was written in the WAL.
-	for range 2 {
-		db, err := Open(context.Background(), Config{URL: path, Log: slog.New(slog.DiscardHandler)})
-		if err != nil {
-			return nil, err
-		}
-		if err := errors.Join(db.Migrate(context.Background()), db.Close()); err != nil {
-			return nil, err
-		}
+	db, err := Open(context.Background(), Config{URL: path, Log: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		return nil, err
+	}
+	if err := errors.Join(db.Migrate(context.Background()), db.Close()); err != nil {
+		return nil, err
 	}
 	if left, err := filepath.Glob(path + "-*"); err != nil || len(left) > 0 {
 		return nil, errors.Join(fmt.Errorf("the file alone is not the database: there is %q", left), err)

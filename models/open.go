@@ -129,6 +129,9 @@ func (db *DB) Close() error {
 			errs = append(errs, db.reads.close())
 		}
 		if db.writer != nil {
+			// The last connection to go copies the WAL and deletes it, if it ever looked at the WAL itself: that which made
+			// the file, and wrote nothing since, has not. Who copies kurir.db after the first run must have all of it.
+			_, _, _ = checkpoint(db.writer.s.queryRow("PRAGMA wal_checkpoint(PASSIVE)"))
 			errs = append(errs, db.writer.s.close())
 		}
 		if db.pool != nil {
