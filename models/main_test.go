@@ -65,7 +65,7 @@ var empty = sync.OnceValues(func() ([]byte, error) {
 	if left, err := filepath.Glob(path + "-*"); err != nil || len(left) > 0 {
 		return nil, errors.Join(fmt.Errorf("the file alone is not the database: there is %q", left), err)
 	}
-	return os.ReadFile(path)
+	return os.ReadFile(path) //nolint:gosec // written above
 })
 
 // instance creates an instance and returns its id.
