@@ -45,6 +45,7 @@ if [ "$purpose" = test ]; then
   command -v php >/dev/null || apt_install php-cli
   command -v python3 >/dev/null || apt_install python3
   command -v gcc >/dev/null || apt_install gcc     # the race detector needs cgo
+  go mod download                                  # all of it: a test runs a tool of go.mod, and goes without the network
   gobin=$(go env GOPATH)/bin
   if ! "$gobin/golangci-lint" version 2>/dev/null | grep -q "${lint_version#v}"; then
     printf 'setup: go install golangci-lint %s (some minutes, once)\n' "$lint_version"
