@@ -47,6 +47,14 @@ func CheckAdapters(names []string) error {
 // foreign is what a request says, by the names of the other gateway.
 type foreign map[string]intake.Value
 
+// foreign finds out who calls by another gateway's words, and reads what they sent.
+func (s *server) foreign(c *call) (t tenant, body []byte, err error) {
+	if t, err = s.tenant(c, &intake.Form{}); err == nil {
+		body, err = c.foreignBody()
+	}
+	return t, body, err
+}
+
 // foreignBody reads a whole body. The caller is known already: what is kept in memory is for who has a key.
 func (c *call) foreignBody() ([]byte, error) {
 	defer c.readWithin(readTimeout)()

@@ -2,7 +2,6 @@ package handlers
 
 import (
 	"encoding/json"
-	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -36,24 +35,17 @@ func TestGoClient(t *testing.T) {
 	}
 	runGo(t, example, "build", "-tags", "client", "-overlay", filepath.Join(dir, "overlay.json"), "-o", program, ".")
 
-	db, in, key := realDB(t)
-	w := newWorld(t, func(w *world) {
-		w.deps.DB = db
-		w.instances.all = []models.Instance{in}
-		w.deps.Outbox = sleepingOutbox{}
-	})
-	srv := httptest.NewServer(w.handler)
-	defer srv.Close()
+	w := newPlace(t)
 	send := func(key, text string) (stdout, stderr string, ok bool) {
-		return runSender(t, []string{program, "081234567890", text, "order-1"}, "KURIR_URL="+srv.URL, "KURIR_KEY="+key)
+		return runSender(t, []string{program, "081234567890", text, "order-1"}, "KURIR_URL="+w.url, "KURIR_KEY="+key)
 	}
 
 	wrong := "kurir_live_" + strings.Repeat("x", 32)
 	if out, said, ok := send(wrong, sentText); ok || out != "" || !strings.Contains(said, "UNAUTHORIZED: ") || strings.Contains(said, wrong) {
 		t.Errorf("with a wrong key: ok %v, %q, %q", ok, out, said)
 	}
-	out, said, ok := send(key, sentText)
-	list, err := db.Messages(t.Context(), models.MessageFilter{InstanceID: in.ID, Limit: 10})
+	out, said, ok := send(w.key, sentText)
+	list, err := w.db.Messages(t.Context(), models.MessageFilter{InstanceID: w.instance.ID, Limit: 10})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -63,7 +55,7 @@ func TestGoClient(t *testing.T) {
 	if want := list[0].ID + " queued\n"; !ok || out != want {
 		t.Errorf("ok %v, %q, want %q; %s", ok, out, want, said)
 	}
-	if _, said, ok := send(key, "Lain"); ok || !strings.Contains(said, "IDEMPOTENCY_CONFLICT: ") {
+	if _, said, ok := send(w.key, "Lain"); ok || !strings.Contains(said, "IDEMPOTENCY_CONFLICT: ") {
 		t.Errorf("another text under the same name: ok %v, %s", ok, said)
 	}
 }

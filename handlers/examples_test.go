@@ -43,21 +43,15 @@ func TestSenders(t *testing.T) {
 	for name, command := range senders {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			db, in, key := realDB(t)
-			w := newWorld(t, func(w *world) {
-				w.deps.DB = db
-				w.instances.all = []models.Instance{in}
-				w.deps.Outbox = sleepingOutbox{}
-			})
-			srv := httptest.NewServer(w.handler)
-			defer srv.Close()
+			w := newPlace(t)
+			key := w.key
 			text := sentText
 			send := func(key, sending string) (stdout, stderr string, ok bool) {
 				args := []string{"081234567890", text, file, sending}
-				return runSender(t, slices.Concat(command, args), "KURIR_URL="+srv.URL+"/", "KURIR_KEY="+key)
+				return runSender(t, slices.Concat(command, args), "KURIR_URL="+w.url+"/", "KURIR_KEY="+key)
 			}
 			rows := func() []models.Message {
-				list, err := db.Messages(t.Context(), models.MessageFilter{InstanceID: in.ID, Limit: 10})
+				list, err := w.db.Messages(t.Context(), models.MessageFilter{InstanceID: w.instance.ID, Limit: 10})
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -112,6 +106,29 @@ func checkSent(t *testing.T, dir string, text, file models.Message, content []by
 	if sha256.Sum256(got) != sha256.Sum256(content) || file.FileName != sentName {
 		t.Errorf("the file: %d bytes of %d, name %q", len(got), len(content), file.FileName)
 	}
+}
+
+// place is a kurir over HTTP with a database of its own, an instance and its key, whose queue sleeps.
+type place struct {
+	*world
+	url      string
+	db       *models.DB
+	instance models.Instance
+	key      string
+}
+
+func newPlace(t *testing.T) (p place) {
+	t.Helper()
+	p.db, p.instance, p.key = realDB(t)
+	p.world = newWorld(t, func(w *world) {
+		w.deps.DB = p.db
+		w.instances.all = []models.Instance{p.instance}
+		w.deps.Outbox = sleepingOutbox{}
+	})
+	srv := httptest.NewServer(p.handler)
+	t.Cleanup(srv.Close)
+	p.url = srv.URL
+	return p
 }
 
 func runSender(t *testing.T, command []string, env ...string) (stdout, stderr string, ok bool) {

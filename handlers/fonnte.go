@@ -25,11 +25,7 @@ var (
 
 // fonnteSend is Fonnte's POST /send.
 func (s *server) fonnteSend(c *call) (reply, error) {
-	t, err := s.tenant(c, &intake.Form{})
-	if err != nil {
-		return reply{}, err
-	}
-	body, err := c.foreignBody()
+	t, body, err := s.foreign(c)
 	if err != nil {
 		return reply{}, err
 	}

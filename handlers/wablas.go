@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"strings"
 
-	"kurir/handlers/intake"
 	"kurir/models"
 	"kurir/problem"
 )
@@ -21,11 +20,7 @@ var (
 
 // wablasSend is Wablas' POST /api/v2/send-message.
 func (s *server) wablasSend(c *call) (reply, error) {
-	t, err := s.tenant(c, &intake.Form{})
-	if err != nil {
-		return reply{}, err
-	}
-	body, err := c.foreignBody()
+	t, body, err := s.foreign(c)
 	if err != nil {
 		return reply{}, err
 	}
