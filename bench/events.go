@@ -84,13 +84,18 @@ func (b *bench) receiver(ctx context.Context, in instance) (r *arrivals, stop fu
 	return r, func() { _ = s.Close() }, nil
 }
 
+// heard links an instance whose messages a receiver gets.
+func (b *bench) heard(ctx context.Context, name, number string) (in instance, r *arrivals, stop func(), err error) {
+	if in, err = b.linked(ctx, name, sandbox.PhoneSpec{Number: number}); err != nil {
+		return in, nil, nil, err
+	}
+	r, stop, err = b.receiver(ctx, in)
+	return in, r, stop, err
+}
+
 // benchSoak says how kurir's memory grows with what it has told: 100,000 incoming messages, each delivered to a webhook.
 func benchSoak(ctx context.Context, b *bench) error {
-	in, err := b.linked(ctx, "soak", sandbox.PhoneSpec{Number: "6281100001071"})
-	if err != nil {
-		return err
-	}
-	r, stop, err := b.receiver(ctx, in)
+	in, r, stop, err := b.heard(ctx, "soak", "6281100001071")
 	if err != nil {
 		return err
 	}
@@ -120,11 +125,7 @@ func benchSoak(ctx context.Context, b *bench) error {
 // benchEvents measures the way of an incoming message from the other phone to the user's program, and how much the event
 // log takes.
 func benchEvents(ctx context.Context, b *bench) error {
-	in, err := b.linked(ctx, "events", sandbox.PhoneSpec{Number: "6281100001070"})
-	if err != nil {
-		return err
-	}
-	r, stop, err := b.receiver(ctx, in)
+	in, r, stop, err := b.heard(ctx, "events", "6281100001070")
 	if err != nil {
 		return err
 	}

@@ -12,8 +12,7 @@ import (
 )
 
 // schemas are the schemas of bodies, compiled once. kin compiles a schema for each value that it looks at, with the
-// compiler that is used here: it looks at the first body of each kind, and these at
-// all.
+// compiler that is used here: it looks at the first body of each kind, and these at all.
 type schemas struct {
 	tree map[string]any // the closed contract
 
