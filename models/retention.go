@@ -232,8 +232,8 @@ func (db *DB) SweepGone(ctx context.Context, n int) (deleted int64, held time.Du
 	if deleted, held, more, err = db.sweepSome(ctx, n, query, id, limit); err != nil || more {
 		return deleted, held, more, err
 	}
-	_, _, more, err = db.sweepSome(ctx, 1, `DELETE FROM event_heads WHERE instance_id = ?1
-		AND NOT EXISTS (SELECT 1 FROM events WHERE instance_id = ?1) AND ?2 > 0`, id)
+	_, _, more, err = db.sweepSome(ctx, 1, `DELETE FROM event_heads WHERE instance_id IN
+		(SELECT ?1 WHERE NOT EXISTS (SELECT 1 FROM events WHERE instance_id = ?1) LIMIT ?2)`, id)
 	return deleted, held, more, err
 }
 
@@ -263,9 +263,8 @@ func (db *DB) sweepSome(ctx context.Context, n int, query string, args ...any) (
 const spareFree = 1024
 
 // Vacuum gives up to n free pages at the end of the file back to the disk, as far as it gets in choreTime, and says
-// whether there are more to give. Only
-// a database that was made with incremental vacuum can; one of an older kurir keeps its size and fills the free pages
-// again, until somebody runs VACUUM on it while kurir is stopped.
+// whether there are more to give. Only a database that was made with incremental vacuum can; one of an older kurir keeps
+// its size and fills the free pages again, until somebody runs VACUUM on it while kurir is stopped.
 func (db *DB) Vacuum(ctx context.Context, n int) (held time.Duration, more bool, err error) {
 	held, err = db.chore(ctx, func(s *session) error {
 		var mode, free int
