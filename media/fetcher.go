@@ -125,12 +125,12 @@ func (f *Fetcher) startDue() (time.Duration, error) {
 		if !room {
 			return safetyPoll, nil // the next end wakes
 		}
-		m, ok, err := f.cfg.DB.DueMedia(f.ctx, time.Now(), except)
+		m, next, ok, err := f.cfg.DB.DueMedia(f.ctx, time.Now(), except)
 		if err != nil {
 			return 0, err
 		}
 		if !ok {
-			return f.next()
+			return f.pause(next), nil
 		}
 		source, ok := f.cfg.Source(m.InstanceID)
 		f.mu.Lock()
@@ -165,19 +165,18 @@ func (f *Fetcher) excluded() (list []string, room bool) {
 	return slices.AppendSeq(slices.Collect(maps.Keys(f.busy)), maps.Keys(f.resting)), len(f.busy) < f.cfg.Parallel
 }
 
-// next is how long until something may be due.
-func (f *Fetcher) next() (time.Duration, error) {
-	at, ok, err := f.cfg.DB.NextMedia(f.ctx, time.Now())
+// pause is how long until something may be due: the next file, if there is one, or an instance that has rested.
+func (f *Fetcher) pause(next time.Time) time.Duration {
 	d := safetyPoll
-	if ok {
-		d = min(d, time.Until(at))
+	if !next.IsZero() {
+		d = min(d, time.Until(next))
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	for _, until := range f.resting {
 		d = min(d, time.Until(until))
 	}
-	return max(d, time.Millisecond), err
+	return max(d, time.Millisecond)
 }
 
 // orphaned ends the wait for a file of an instance that was deleted.

@@ -11,6 +11,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -217,6 +218,26 @@ func TestFetcherGivesUp(t *testing.T) {
 		if a.Size == 1001 {
 			t.Error("a file over the limit was asked for")
 		}
+	}
+}
+
+// A file that becomes due while the fetcher looks is not left until the next look of its own accord, a minute later.
+func TestNoFileIsForgotten(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, 1e6)
+	timeout := problem.New(problem.PageTimeout, "")
+	w.answers = map[int64][]error{}
+	w.start(func(c *Config) {
+		c.Schedule = nil
+		for i := range 8 { // about as long as it takes to write an attempt down
+			c.Schedule = append(c.Schedule, time.Duration(100+100*i)*time.Microsecond)
+		}
+	})
+	for size := range int64(60) {
+		w.mu.Lock()
+		w.answers[size] = slices.Repeat([]error{timeout}, 8)
+		w.mu.Unlock()
+		w.becomes(w.message(size), models.MediaStored)
 	}
 }
 

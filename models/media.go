@@ -149,8 +149,9 @@ func (db *DB) oneMedia(ctx context.Context, what, where string, args ...any) (Me
 }
 
 // DueMedia returns the pending file that waits longest, of an instance that is not among those named; ok is false when
-// none is due at the given time.
-func (db *DB) DueMedia(ctx context.Context, at time.Time, except []string) (m Media, ok bool, err error) {
+// none is due at the given time. Then next is when the first pending file after that time is due, zero when there is none.
+// The two are one question because a file that becomes due between two would be neither.
+func (db *DB) DueMedia(ctx context.Context, at time.Time, except []string) (m Media, next time.Time, ok bool, err error) {
 	args := []any{at.UTC()}
 	where := "state = 'pending' AND next_at <= ?"
 	if len(except) > 0 {
@@ -160,20 +161,15 @@ func (db *DB) DueMedia(ctx context.Context, at time.Time, except []string) (m Me
 		}
 	}
 	m, err = db.oneMedia(ctx, "a file", where+" ORDER BY next_at, id LIMIT 1", args...)
-	if problem.CodeOf(err) == problem.NotFound {
-		return m, false, nil
+	if problem.CodeOf(err) != problem.NotFound {
+		return m, next, err == nil, err
 	}
-	return m, err == nil, err
-}
-
-// NextMedia returns when the first pending file beyond the given time is due; ok is false when there is none.
-func (db *DB) NextMedia(ctx context.Context, after time.Time) (at time.Time, ok bool, err error) {
 	err = db.reads.QueryRowContext(ctx, "SELECT next_at FROM media WHERE state = 'pending' AND next_at > ? ORDER BY next_at LIMIT 1",
-		after.UTC()).Scan(&at)
+		at.UTC()).Scan(&next)
 	if errors.Is(err, sql.ErrNoRows) {
-		return time.Time{}, false, nil
+		err = nil
 	}
-	return at, err == nil, notFound(err, "files")
+	return Media{}, next, false, notFound(err, "files")
 }
 
 // MediaOutcome is what an attempt to fetch a file came to.

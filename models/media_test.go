@@ -96,8 +96,11 @@ func TestFinishMediaTellsOnce(t *testing.T) {
 	if err := db.FinishMedia(t.Context(), o); err != nil || count() != 0 {
 		t.Errorf("tried: %v, %d events", err, count())
 	}
-	if _, ok, err := db.DueMedia(t.Context(), time.Now(), nil); ok || err != nil {
-		t.Error("due before its time", err)
+	if _, next, ok, err := db.DueMedia(t.Context(), o.NextAt.Add(-time.Second), nil); ok || err != nil || next.Sub(o.NextAt).Abs() > time.Millisecond {
+		t.Error("due before its time, or not later", next, err)
+	}
+	if _, next, ok, err := db.DueMedia(t.Context(), o.NextAt.Add(time.Second), []string{"inst_1"}); ok || err != nil || !next.IsZero() {
+		t.Error("due for an instance that is left out", next, err)
 	}
 	o.State, o.SHA256, o.Size = MediaStored, "aa", 3
 	if err := db.FinishMedia(t.Context(), o); err != nil || count() != 1 {
