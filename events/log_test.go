@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -125,6 +126,37 @@ func TestQROncePerWait(t *testing.T) {
 	}
 	if got := types(t, db, in); len(got) != 2 {
 		t.Errorf("%v, want two", got)
+	}
+}
+
+// What has no name of its own happens as often as it is told, also twice in one moment.
+func TestWhatHasNoNameIsNeverTheSame(t *testing.T) {
+	t.Parallel()
+	var mu sync.Mutex
+	keys := map[string]bool{}
+	var group sync.WaitGroup
+	const each = 20_000
+	for range 4 {
+		group.Go(func() {
+			own := make([]string, each)
+			for i := range own {
+				row, err := Row("inst_1", &MessageMedia{Chat: "1@c.us"})
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				own[i] = row.Key
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			for _, k := range own {
+				keys[k] = true
+			}
+		})
+	}
+	group.Wait()
+	if len(keys) != 4*each {
+		t.Errorf("%d happenings have %d keys", 4*each, len(keys))
 	}
 }
 
