@@ -176,6 +176,21 @@ func TestPasskey(t *testing.T) {
 	p.pushed("paired", nil)
 }
 
+// A link that waits for a passkey goes on when the fault's time is over, though nothing else happens.
+func TestPasskeyForATime(t *testing.T) {
+	s := open(t, Config{})
+	if _, err := s.SetFault(Fault{Name: FaultPasskey, Seconds: 1}); err != nil {
+		t.Fatal(err)
+	}
+	p := dial(t, s)
+	var hello helloPair
+	p.do("hello", helloArgs{}, &hello)
+	if err := s.Scan(owner, qr(hello.Pair.Refs[0])); err != nil {
+		t.Fatal(err)
+	}
+	p.pushed("paired", nil)
+}
+
 func TestRequestAndMediaFaults(t *testing.T) {
 	s := open(t, Config{})
 	p, _ := linked(t, s)
