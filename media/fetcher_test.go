@@ -125,7 +125,7 @@ func (w *world) message(size int64) string {
 	return m.Media.ID
 }
 
-// becomes waits until a file has a state.
+// becomes waits until a file has a state, for less than the fetcher would take to look of its own accord.
 func (w *world) becomes(id string, want models.MediaState) models.Media {
 	w.t.Helper()
 	for end := time.Now().Add(30 * time.Second); ; time.Sleep(time.Millisecond) {
@@ -214,6 +214,8 @@ func TestFetcherGivesUp(t *testing.T) {
 		t.Fatal(err)
 	}
 	w.becomes(gone, models.MediaStored)
+	w.mu.Lock()
+	defer w.mu.Unlock()
 	for _, a := range w.asked {
 		if a.Size == 1001 {
 			t.Error("a file over the limit was asked for")
