@@ -23,7 +23,7 @@ import (
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // patience ends a test that would wait for ever; nothing is timed by it.
-const patience = 30 * time.Second
+const patience = time.Minute
 
 const owner = "6281234567890"
 

@@ -1,11 +1,13 @@
 package sandbox
 
 import (
+	"bytes"
 	"encoding/json"
 	"io"
 	"net/http"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -232,20 +234,41 @@ func TestRequestAndMediaFaults(t *testing.T) {
 	}
 	_ = resp.Body.Close()
 	set(Fault{Name: FaultUploadHang})
-	done := make(chan error)
+	// More than lies between the two: it is sent when the server takes it, and then it hangs there.
+	body := &told{Reader: bytes.NewReader(make([]byte, 32<<20)), end: make(chan struct{})}
+	req, err := http.NewRequestWithContext(soon(t), http.MethodPost, "https://web.whatsapp.com"+host.UploadPath+"/image?auth="+host.Auth, body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan error, 1)
 	go func() {
-		_, err := p.post(host.UploadPath+"/image?auth="+host.Auth, make([]byte, 1<<20))
+		_, err := p.http.Do(req)
 		done <- err
 	}()
 	select {
 	case err := <-done:
-		t.Errorf("upload_hang was answered: %v", err)
-	case <-time.After(50 * time.Millisecond):
+		t.Fatalf("upload_hang was answered: %v", err)
+	case <-body.end:
 	}
 	s.ClearFaults()
 	if err := <-done; err == nil {
 		t.Error("the hanging upload ended well")
 	}
+}
+
+// told is a body that tells when it was read to its end.
+type told struct {
+	io.Reader
+	once sync.Once
+	end  chan struct{}
+}
+
+func (r *told) Read(b []byte) (int, error) {
+	n, err := r.Reader.Read(b)
+	if err != nil {
+		r.once.Do(func() { close(r.end) })
+	}
+	return n, err
 }
 
 // TestPageStartFault: what a build has wrong comes with the page itself, for as long as the fault is set.
