@@ -11,6 +11,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -147,6 +148,13 @@ func (p *page) wait(what string, f func() bool) {
 			p.t.Fatalf("no %s", what)
 		}
 	}
+}
+
+// heard is what has come so far, in order.
+func (p *page) heard() []frame {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return slices.Clone(p.order)
 }
 
 // closed waits until the server has ended the connection.
