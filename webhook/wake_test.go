@@ -12,7 +12,7 @@ import (
 func TestNoWakeIsLost(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, Config{})
-	called := make(chan struct{}, 1)
+	called := make(chan struct{}, 1000)
 	w.d.local.client.Transport = &script{answer: func(*http.Request) (*http.Response, error) {
 		called <- struct{}{}
 		return status(200)
