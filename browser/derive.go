@@ -23,8 +23,8 @@ func (l *life) show() {
 		return // the loop says what follows
 	}
 	now := time.Now()
-	until := l.restrictedUntil()
-	state, reason := l.derive(now)
+	until := l.restrictedUntil() // asked once: a caller may learn of a restriction meanwhile
+	state, reason := l.derive(now, until)
 	if state == StateStarting || state == StateSyncing {
 		reason = l.why(reason)
 	}
@@ -51,8 +51,9 @@ func (l *life) show() {
 	})
 }
 
-// derive says what the session's state is. Every state but WORKING has a reason, except where its name is one.
-func (l *life) derive(now time.Time) (State, string) {
+// derive says what the session's state is, restricted until then (zero: it is not). Every state but WORKING has a reason,
+// except where its name is one.
+func (l *life) derive(now, restricted time.Time) (State, string) {
 	p := l.page
 	switch {
 	case l.logoutWhy != "":
@@ -76,7 +77,7 @@ func (l *life) derive(now time.Time) (State, string) {
 	l.broken = time.Time{}
 	delete(l.at, "show")
 	delete(l.at, "takeback")
-	return l.connected(now)
+	return l.connected(now, restricted)
 }
 
 // disconnected is the state of a linked page without a connection. Reconnects of a few seconds are everyday and
@@ -127,7 +128,7 @@ func (l *life) takebackIn(now time.Time) time.Duration {
 }
 
 // connected is the state of a linked page with a connection: working, when the link is safe and sending works.
-func (l *life) connected(now time.Time) (State, string) {
+func (l *life) connected(now, restricted time.Time) (State, string) {
 	if !l.saved {
 		l.again("save", "unsaved", func() {
 			l.do("unsaved", l.timing.saveLimit, func(ctx context.Context) (any, error) { return l.engine.unsaved(ctx) })
@@ -152,10 +153,10 @@ func (l *life) connected(now time.Time) (State, string) {
 	if l.outgrown > 0 {
 		return l.recycle(now)
 	}
-	if until := l.restrictedUntil(); !until.IsZero() {
-		l.at["show"] = until
+	if !restricted.IsZero() {
+		l.at["show"] = restricted
 		return StateRestricted, "WhatsApp lets this number write only to people it has a conversation with, until " +
-			until.UTC().Format("2006-01-02 15:04:05 UTC") + "; first messages wait"
+			restricted.UTC().Format("2006-01-02 15:04:05 UTC") + "; first messages wait"
 	}
 	if l.overdue.id != "" {
 		return StateDegraded, l.overdue.reason(l.timing.ack)

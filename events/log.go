@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/oklog/ulid/v2"
+
 	"kurir/models"
 )
 
@@ -49,8 +51,8 @@ func Row(instanceID string, p Payload) (models.NewEvent, error) {
 	row := models.NewEvent{InstanceID: instanceID, Type: p.Type(), Time: a.at, Chat: a.chat, Payload: data}
 	if len(a.keys) > 0 {
 		row.Key, row.Also = a.keys[0], a.keys[1:]
-	} else { // each is a happening of its own
-		row.Key = p.Type() + ":" + strconv.FormatInt(time.Now().UnixNano(), 10)
+	} else { // each is a happening of its own; the time would not tell two of one moment apart
+		row.Key = p.Type() + ":" + ulid.Make().String()
 	}
 	switch p := p.(type) {
 	case *Message:

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"go.uber.org/goleak"
@@ -126,6 +127,24 @@ func TestQROncePerWait(t *testing.T) {
 	if got := types(t, db, in); len(got) != 2 {
 		t.Errorf("%v, want two", got)
 	}
+}
+
+// What has no name of its own happens as often as it is told, also twice in one moment: in the bubble time stands still.
+func TestWhatHasNoNameIsNeverTheSame(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		keys := map[string]bool{}
+		for range 1000 {
+			row, err := Row("inst_1", &MessageMedia{Chat: "1@c.us"})
+			if err != nil {
+				t.Fatal(err)
+			}
+			keys[row.Key] = true
+		}
+		if len(keys) != 1000 {
+			t.Errorf("1000 happenings have %d keys", len(keys))
+		}
+	})
 }
 
 func TestOutcomesAreWrittenWithTheStep(t *testing.T) {

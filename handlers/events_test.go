@@ -29,6 +29,7 @@ type ground struct {
 	url    string
 	a, b   string // instances; b is a sandbox instance
 	closed chan struct{}
+	left   chan struct{} // 1 slot: an event stream has ended
 	n      int
 }
 
@@ -37,7 +38,7 @@ func newGround(t *testing.T) *ground {
 	ctx := context.Background()
 	log := slog.New(slog.DiscardHandler)
 	db := modelstest.Open(t, models.Config{})
-	g := &ground{t: t, db: db, hooks: webhook.New(db, webhook.Config{Log: log}), closed: make(chan struct{})}
+	g := &ground{t: t, db: db, hooks: webhook.New(db, webhook.Config{Log: log}), closed: make(chan struct{}), left: make(chan struct{}, 1)}
 	for i, id := range []*string{&g.a, &g.b} {
 		in := models.Instance{Name: fmt.Sprint("i", i), Region: "ID", Sandbox: i == 1}
 		if err := db.CreateInstance(ctx, &in); err != nil {
@@ -54,7 +55,17 @@ func newGround(t *testing.T) *ground {
 		Events: db, Webhooks: db, Deliverer: g.hooks, Closing: g.closed, FilesDir: t.TempDir(),
 		Stats: func(ctx context.Context) (any, error) { return db.Stats(ctx) },
 	})
-	srv := httptest.NewServer(held(t, g.s.Deps, g.s.router()))
+	g.s.streamPatience = time.Hour // but where a test shows it
+	handler := held(t, g.s.Deps, g.s.router())
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		handler.ServeHTTP(w, r)
+		if r.URL.Path == "/v1/events/stream" {
+			select {
+			case g.left <- struct{}{}:
+			default: // nobody waits for it
+			}
+		}
+	}))
 	g.url = srv.URL
 	t.Cleanup(func() {
 		srv.CloseClientConnections()
@@ -275,31 +286,42 @@ func TestStream(t *testing.T) {
 func TestASlowReaderIsDroppedAndGoesOn(t *testing.T) {
 	t.Parallel()
 	g := newGround(t)
-	g.s.streamPatience = 200 * time.Millisecond
 	conn, err := net.Dial("tcp", strings.TrimPrefix(g.url, "http://"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer conn.Close()
+	_ = conn.(*net.TCPConn).SetReadBuffer(64 << 10) // the kernel holds less for it
 	fmt.Fprintf(conn, "GET /v1/events/stream HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %s\r\n\r\n", adminToken)
 	resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
 	if err != nil || resp.StatusCode != 200 {
 		t.Fatal(resp, err)
 	}
+	want := g.say(g.a, 1)
+	var begin strings.Builder // up to the first event, which is read while there is time
+	for one := make([]byte, 1); !strings.HasSuffix(begin.String(), "}\n\n"); begin.Write(one) {
+		if _, err := io.ReadFull(resp.Body, one); err != nil {
+			t.Fatalf("%q, %v", begin.String(), err)
+		}
+	}
+	g.s.streamPatience = 200 * time.Millisecond // of the writes to come
 	big := strings.Repeat("x", 100_000)
-	var want []string
-	for i := range 300 { // 30 MB: more than the kernel holds for it
+	for i := range 100 { // 10 MB: more than the kernel holds for it
 		added, err := events.NewLog(g.db, 0).Append(t.Context(), g.a, &events.Message{Content: events.Content{ID: fmt.Sprint("big", i), Chat: "1@c.us", Body: big, Time: time.Now()}})
 		if err != nil {
 			t.Fatal(err)
 		}
 		want = append(want, added[0].ID)
 	}
-	time.Sleep(3 * g.s.streamPatience) // it takes nothing for longer than the server's patience
-	all, _ := io.ReadAll(resp.Body)    // ends only when the server has cut it off
+	select {
+	case <-g.left:
+	case <-time.After(3 * time.Minute):
+		t.Fatal("one that takes nothing is still served")
+	}
+	all, _ := io.ReadAll(resp.Body)
 	var last string
 	seen := 0
-	for _, event := range strings.Split(string(all), "\n\n") { // only whole events count, as for a browser
+	for _, event := range strings.Split(begin.String()+string(all), "\n\n") { // only whole events count, as for a browser
 		if _, rest, ok := strings.Cut(event, "id: "); ok && strings.HasSuffix(event, "}") {
 			last, _, _ = strings.Cut(rest, "\n")
 			seen++
@@ -308,7 +330,7 @@ func TestASlowReaderIsDroppedAndGoesOn(t *testing.T) {
 	if seen == len(want) || seen == 0 {
 		t.Fatalf("it saw %d of %d", seen, len(want))
 	}
-	g.s.streamPatience = 30 * time.Second
+	g.s.streamPatience = time.Hour
 	next, hangUp := g.listen("", last)
 	defer hangUp()
 	if got := next(len(want) - seen); got != strings.Join(want[seen:], " ") {

@@ -15,7 +15,9 @@ func TestASharedFileGoesWithTheLast(t *testing.T) {
 	w.start()
 	first := w.becomes(w.message(10), models.MediaStored)
 	second := w.becomes(w.message(10), models.MediaStored)
+	w.mu.Lock()
 	w.ready = false
+	w.mu.Unlock()
 	pending := w.message(11)
 	if n, size := w.store.Usage(); n != 1 || size != 10 {
 		t.Fatalf("%d files, %d bytes", n, size)

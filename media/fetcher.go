@@ -254,9 +254,11 @@ func (f *Fetcher) judge(m models.Media, err error) models.MediaOutcome {
 		o.State, o.Counted = models.MediaTooLarge, true
 		return o
 	case problem.InstanceNotReady, problem.SessionLost: // nothing was tried, or it says nothing of the file
-		o.NextAt = time.Now().Add(f.cfg.Rest)
+		// It is the instance that has to wait, which Wake ends; the file only goes behind those that wait as well, because it
+		// may be what ends the page.
+		o.NextAt = time.Now()
 		f.mu.Lock()
-		f.resting[m.InstanceID] = o.NextAt
+		f.resting[m.InstanceID] = o.NextAt.Add(f.cfg.Rest)
 		f.mu.Unlock()
 		return o
 	}

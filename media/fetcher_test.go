@@ -125,7 +125,7 @@ func (w *world) message(size int64) string {
 	return m.Media.ID
 }
 
-// becomes waits until a file has a state.
+// becomes waits until a file has a state, for less than the fetcher would take to look of its own accord.
 func (w *world) becomes(id string, want models.MediaState) models.Media {
 	w.t.Helper()
 	for end := time.Now().Add(30 * time.Second); ; time.Sleep(time.Millisecond) {
@@ -214,6 +214,8 @@ func TestFetcherGivesUp(t *testing.T) {
 		t.Fatal(err)
 	}
 	w.becomes(gone, models.MediaStored)
+	w.mu.Lock()
+	defer w.mu.Unlock()
 	for _, a := range w.asked {
 		if a.Size == 1001 {
 			t.Error("a file over the limit was asked for")
@@ -254,6 +256,35 @@ func TestFetcherWaitsForItsInstance(t *testing.T) {
 	f.Wake(w.instance)
 	if m := w.becomes(id, models.MediaStored); m.Attempts != 1 {
 		t.Errorf("%+v", m)
+	}
+}
+
+// A file whose instance went away during an attempt is fetched when the instance is back, after those that wait as well:
+// it may be what ends the page.
+func TestFetcherGoesOnWhenItsInstanceIsBack(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, 1e6)
+	w.answers = map[int64][]error{10: {problem.New(problem.SessionLost, "")}}
+	first, second := w.message(10), w.message(11)
+	f := w.start(func(c *Config) { c.Rest = time.Hour })
+	for end := time.Now().Add(30 * time.Second); ; time.Sleep(time.Millisecond) {
+		m, err := w.db.Media(t.Context(), first)
+		if err != nil || time.Now().After(end) {
+			t.Fatalf("%+v, %v", m, err)
+		}
+		if m.Error != "" {
+			break
+		}
+	}
+	f.Wake(w.instance)
+	w.becomes(second, models.MediaStored)
+	if m := w.becomes(first, models.MediaStored); m.Attempts != 1 {
+		t.Errorf("%+v", m)
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if len(w.asked) != 3 || w.asked[1].Size != 11 || w.asked[2].Size != 10 {
+		t.Errorf("asked for %+v", w.asked)
 	}
 }
 

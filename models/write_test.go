@@ -38,7 +38,7 @@ func together(t *testing.T, db *DB, fns ...func(tx *gorm.DB) error) []error {
 	var wg sync.WaitGroup
 	for i, fn := range fns {
 		wg.Go(func() { errs[i] = db.Write(context.Background(), fn) })
-		for deadline := time.Now().Add(10 * time.Second); len(db.writer.queue) <= i; time.Sleep(time.Millisecond) {
+		for deadline := time.Now().Add(time.Minute); len(db.writer.queue) <= i; time.Sleep(time.Millisecond) {
 			if time.Now().After(deadline) {
 				t.Fatal("the write was not queued")
 			}
@@ -124,7 +124,7 @@ func TestCancelledWhileWaitingDoesNotRun(t *testing.T) {
 	ctx, cancel := context.WithCancel(context.Background())
 	got := make(chan error, 1)
 	go func() { got <- db.Write(ctx, set("a")) }()
-	for deadline := time.Now().Add(10 * time.Second); len(db.writer.queue) == 0; time.Sleep(time.Millisecond) {
+	for deadline := time.Now().Add(time.Minute); len(db.writer.queue) == 0; time.Sleep(time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatal("the write was not queued")
 		}

@@ -15,7 +15,9 @@ type Place struct {
 }
 
 // depths counts the messages that wait, by instance and priority, so that telling a position costs no query. It is an
-// estimate: read once from the database and kept up from then on.
+// estimate: read once from the database and kept up from then on. What leaves before it was counted, as a message does
+// that the dispatcher takes between its being stored and Accepted, makes it wrong by one; so it is read anew when the
+// dispatcher finds the queue empty although something is counted.
 type depths struct {
 	mu sync.Mutex
 	n  map[string]map[int]int
@@ -53,6 +55,18 @@ func (d *depths) set(instance string, counted map[int]int64) {
 		c[p] = int(k)
 	}
 	d.n[instance] = c
+}
+
+// recount has an instance counted anew with the next message, unless nothing is counted.
+func (d *depths) recount(instance string) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for _, n := range d.n[instance] {
+		if n > 0 {
+			delete(d.n, instance)
+			return
+		}
+	}
 }
 
 func (d *depths) forget(instance string) {

@@ -156,6 +156,8 @@ func (d *dispatcher) claim() *models.Message {
 	}
 	if due := time.Until(d.dueAt); due > 0 {
 		limit = min(limit, due)
+	} else if least == models.PriorityLow {
+		d.o.depths.recount(d.id) // nobody is held back: the queue is empty
 	}
 	d.idle(max(limit, time.Millisecond))
 	return nil

@@ -294,3 +294,30 @@ func TestPositionAndETA(t *testing.T) {
 		}
 	})
 }
+
+// Messages that leave before they were counted do not stay in the count.
+func TestPositionAfterARace(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		h := newHouse(t, Config{})
+		defer h.close()
+		h.o.SetReady(h.id, true)
+		ctx := context.Background()
+		h.o.Accepted(ctx, h.enqueue("0"))
+		for range 5 {
+			m := h.enqueue("early") // wakes the dispatcher, as a message that came just before would
+			h.want(m, models.MessageSent, "")
+			h.o.Accepted(ctx, m)
+			synctest.Wait()
+			row, _, err := h.db.Enqueue(ctx, models.Message{InstanceID: h.id, Chat: m.Chat, Kind: "text", Body: "next"}, models.AuditEntry{Action: "wa.send"})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := h.o.Accepted(ctx, row).Position; got != 1 {
+				t.Errorf("the only message is in place %d", got)
+			}
+			h.want(row, models.MessageSent, "")
+			synctest.Wait()
+		}
+	})
+}

@@ -11,6 +11,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -23,7 +24,7 @@ import (
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // patience ends a test that would wait for ever; nothing is timed by it.
-const patience = 30 * time.Second
+const patience = time.Minute
 
 const owner = "6281234567890"
 
@@ -147,6 +148,13 @@ func (p *page) wait(what string, f func() bool) {
 			p.t.Fatalf("no %s", what)
 		}
 	}
+}
+
+// heard is what has come so far, in order.
+func (p *page) heard() []frame {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return slices.Clone(p.order)
 }
 
 // closed waits until the server has ended the connection.

@@ -175,7 +175,7 @@ func (s *Server) SetFault(f Fault) (id string, err error) {
 		}
 	}
 	s.mu.Unlock()
-	s.notifyAt(f.expires)
+	s.endAt(&f)
 
 	switch f.Name {
 	case FaultHoldMessage:
@@ -253,15 +253,16 @@ func (f *Fault) check() error {
 	return nil
 }
 
-// notifyAt wakes those who wait for a change when a fault ends by itself; the zero time is never.
-func (s *Server) notifyAt(t time.Time) {
-	if t.IsZero() {
+// endAt ends a fault that has a time, at that time, and wakes those who wait for its end.
+func (s *Server) endAt(f *Fault) {
+	if f.expires.IsZero() {
 		return
 	}
-	s.later(time.Until(t)+time.Millisecond, func() {
+	s.later(time.Until(f.expires)+time.Millisecond, func() {
 		s.mu.Lock()
 		defer s.mu.Unlock()
-		s.notify()
+		s.faults.list = slices.DeleteFunc(s.faults.list, func(x *Fault) bool { return x == f })
+		s.faultsChanged(f.Name)
 	})
 }
 

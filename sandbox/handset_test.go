@@ -18,6 +18,9 @@ func TestAnOfflinePhone(t *testing.T) {
 	}
 	p, d := linked(t, s)
 	p.do("message", text(guest, "satu"), nil)
+	for r := (receiptArgs{}); r.Type != "read"; {
+		p.pushed("receipt", &r) // the phone reads it after the page has its answer
+	}
 	if err := s.SetOffline(guest, true); err != nil {
 		t.Fatal(err)
 	}

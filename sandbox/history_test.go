@@ -313,7 +313,7 @@ func TestNumberedPushesWaitForTheirAnswer(t *testing.T) {
 	p.do("got", map[string]int64{"s": again.S}, nil)
 	p = hello()
 	p.do("ping", none{}, nil)
-	for _, f := range p.order {
+	for _, f := range p.heard() {
 		if f.Op == "message" {
 			t.Error("sent again although the page has it")
 		}

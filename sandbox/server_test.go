@@ -45,7 +45,7 @@ func TestLinkBySendAndReceive(t *testing.T) {
 		t.Errorf("receipt %+v", r)
 	}
 	// The acknowledgement comes before any receipt.
-	for _, f := range p.order {
+	for _, f := range p.heard() {
 		if f.Op == "receipt" {
 			t.Error("a receipt came before the acknowledgement")
 		}

@@ -47,7 +47,7 @@ func openChromium(t *testing.T, width int, mobile bool) *rod.Page {
 		}
 		l.Cleanup()
 	})
-	page := b.MustPage("about:blank").Timeout(3 * time.Minute)
+	page := b.MustPage("about:blank").Timeout(10 * time.Minute)
 	resize(page, width, mobile)
 	watchLog(t, page)
 	return page

@@ -62,7 +62,7 @@ func next(t *testing.T, events <-chan string) string {
 			t.Fatal("the stream ended")
 		}
 		return e
-	case <-time.After(20 * time.Second):
+	case <-time.After(time.Minute):
 		t.Fatal("no event came")
 	}
 	return ""

@@ -175,7 +175,7 @@ func (d *desk) request(method, path string) answer {
 // peek opens an event stream and leaves it when the answer begins.
 func (d *desk) peek(path string) answer {
 	d.t.Helper()
-	ctx, cancel := context.WithTimeout(d.t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(d.t.Context(), time.Minute)
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, d.server.URL+path, nil)
 	if err != nil {

@@ -121,7 +121,7 @@ func (d *Dispatcher) Wake(webhookID string) {
 	w.poke()
 }
 
-// leave takes a worker that has nothing to do off the list; false when it was woken meanwhile.
+// leave takes a worker that has nothing to do off the list; false when it was woken meanwhile: it has to look again.
 func (d *Dispatcher) leave(w *worker) bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()

@@ -2,7 +2,6 @@ package webhook
 
 import (
 	"bytes"
-	"context"
 	"fmt"
 	"net"
 	"net/http"
@@ -27,11 +26,12 @@ func TestExamples(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			w := newWorld(t, Config{})
-			port := freePort(t)
-			url := "http://127.0.0.1:" + port + "/in"
-			hook := w.hook(url, events.TypeMessage)
-			run(t, command(port), hook.Secret, port)
+			w := newWorld(t, Config{Timeout: patience})
+			hook := w.hook("http://127.0.0.1:1/", events.TypeMessage)
+			url := "http://127.0.0.1:" + run(t, command, hook.Secret) + "/in"
+			if _, err := w.db.UpdateWebhook(t.Context(), hook.ID, map[string]any{"url": url}); err != nil {
+				t.Fatal(err)
+			}
 
 			got, err := w.d.Test(t.Context(), hook.ID)
 			if err != nil || !got.Delivered || got.Status != 204 {
@@ -105,33 +105,55 @@ func freePort(t *testing.T) string {
 	return fmt.Sprint(l.Addr().(*net.TCPAddr).Port)
 }
 
-// run starts a receiver and waits until it listens; it ends with the test.
-func run(t *testing.T, cmd *exec.Cmd, secret, port string) {
+// run starts a receiver, waits until it listens, and returns its port; it ends with the test. The port is free when it is
+// looked for and may be taken when the receiver wants it: then it ends, and another one is tried.
+func run(t *testing.T, command func(port string) *exec.Cmd, secret string) (port string) {
 	t.Helper()
-	cmd.Env = append(os.Environ(), "KURIR_WEBHOOK_SECRET="+secret)
 	out := &bytes.Buffer{}
-	cmd.Stdout, cmd.Stderr = out, out
-	if err := cmd.Start(); err != nil {
-		t.Fatalf("%v (scripts/setup.sh test installs what is missing)", err)
-	}
-	t.Cleanup(func() {
-		_ = cmd.Process.Kill()
-		_ = cmd.Wait()
-		if t.Failed() {
-			t.Log(out.String())
+	for range 5 {
+		port = freePort(t)
+		out.Reset()
+		cmd := command(port)
+		cmd.Env = append(os.Environ(), "KURIR_WEBHOOK_SECRET="+secret)
+		cmd.Stdout, cmd.Stderr = out, out
+		if err := cmd.Start(); err != nil {
+			t.Fatalf("%v (scripts/setup.sh test installs what is missing)", err)
 		}
-	})
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
-	defer cancel()
-	for {
-		c, err := new(net.Dialer).DialContext(ctx, "tcp", "127.0.0.1:"+port)
+		ended := make(chan struct{})
+		go func() { _ = cmd.Wait(); close(ended) }()
+		if listens(t, port, ended) {
+			t.Cleanup(func() {
+				_ = cmd.Process.Kill()
+				<-ended
+				if t.Failed() {
+					t.Log(out.String())
+				}
+			})
+			return port
+		}
+		_ = cmd.Process.Kill()
+		<-ended
+	}
+	t.Fatalf("it does not listen: %s", out)
+	return ""
+}
+
+// listens waits until somebody listens at the port, and says whether the receiver lives to be the one.
+func listens(t *testing.T, port string, ended <-chan struct{}) bool {
+	t.Helper()
+	for end := time.Now().Add(patience); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
+		c, err := new(net.Dialer).DialContext(t.Context(), "tcp", "127.0.0.1:"+port)
 		if err == nil {
 			_ = c.Close()
-			return
 		}
-		if ctx.Err() != nil {
-			t.Fatal("it does not listen")
+		select {
+		case <-ended:
+			return false
+		default:
 		}
-		time.Sleep(10 * time.Millisecond)
+		if err == nil {
+			return true
+		}
 	}
+	return false
 }

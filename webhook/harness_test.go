@@ -17,7 +17,7 @@ import (
 	"kurir/models/modelstest"
 )
 
-const patience = 30 * time.Second
+const patience = time.Minute
 
 // world is a database with a sandbox instance, and a dispatcher.
 type world struct {
@@ -63,7 +63,7 @@ func (w *world) close() {
 	if w.db == nil {
 		return
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	if err := w.d.Close(ctx); err != nil {
 		w.t.Error(err)

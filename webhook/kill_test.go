@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	standard "github.com/standard-webhooks/standard-webhooks/libraries/go"
 	"go.uber.org/goleak"
 
 	"kurir/events"
@@ -159,7 +160,7 @@ func TestNothingIsLostOnSIGKILL(t *testing.T) {
 	}
 	bodies := map[string]string{}
 	for _, c := range r.got() {
-		verify(t, hook.Secret, c)
+		verifyBy(t, hook.Secret, c, (*standard.Webhook).VerifyIgnoringTimestamp) // the first of them came minutes ago, where the machine is slow
 		if old, ok := bodies[c.id]; ok && old != string(c.body) {
 			t.Errorf("%s was repeated with another body", c.id)
 		}

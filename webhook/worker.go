@@ -58,8 +58,11 @@ func (w *worker) poke() {
 func (w *worker) run() {
 	for {
 		again := w.turn()
-		if len(w.flying) == 0 && (w.closing() || again < 0 && w.d.leave(w)) {
-			return
+		if len(w.flying) == 0 && (w.closing() || again < 0) {
+			if w.d.leave(w) {
+				return
+			}
+			continue // the wake that leave took is of something that turn had not seen
 		}
 		w.wait(again)
 	}

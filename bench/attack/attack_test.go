@@ -12,7 +12,7 @@ import (
 
 // A program that finds nothing shows something only when it finds what is there: this house has no doors at all.
 func TestAnOpenHouseIsSeen(t *testing.T) {
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	defer cancel()
 	open := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Access-Control-Allow-Origin", "*")
