@@ -21,14 +21,17 @@ import (
 	"kurir/web"
 )
 
+// namedCheck returns what is said when all is well; its error says what is not, and what to do.
+type namedCheck struct {
+	name  string
+	check func(context.Context, Config) (string, error)
+}
+
 // Doctor checks what kurir needs of this machine and prints a line each: ok, or what to do. Its error says how many
 // lines were not ok.
 func Doctor(ctx context.Context, cfg Config, out io.Writer) error {
 	var start error // of Chromium: two lines are about it
-	checks := []struct {
-		name  string
-		check func(context.Context, Config) (string, error)
-	}{
+	checks := []namedCheck{
 		{"chromium", func(ctx context.Context, cfg Config) (detail string, err error) {
 			detail, start, err = checkChromium(ctx, cfg)
 			return detail, err
@@ -38,6 +41,9 @@ func Doctor(ctx context.Context, cfg Config, out io.Writer) error {
 		{"database", checkDatabase},
 		{"port", checkPort},
 		{"page code", checkPageCode},
+	}
+	if cfg.servesTLS() {
+		checks = append(checks, namedCheck{"certificate", checkCertificate})
 	}
 	failed := 0
 	for _, c := range checks {
@@ -154,11 +160,9 @@ func CheckAlive(ctx context.Context, cfg Config) error {
 	}
 	scheme, client := "http://", http.DefaultClient
 	if cfg.servesTLS() {
-		// The certificate is for a name, and this asks the port: whether it is alive, not who it is.
+		// The certificate is for a name, and this asks the port: whether it is alive, not who it is. It says no name, so the
+		// gate answers without a certificate of an ACME server, too.
 		ask := &tls.Config{InsecureSkipVerify: true, MinVersion: tls.VersionTLS12} //nolint:gosec // as said
-		if len(cfg.Domain) > 0 {
-			ask.ServerName = cfg.Domain[0]
-		}
 		transport := &http.Transport{TLSClientConfig: ask}
 		defer transport.CloseIdleConnections()
 		scheme, client = "https://", &http.Client{Transport: transport}

@@ -129,38 +129,3 @@ func TestOldTLSIsRefused(t *testing.T) {
 		t.Errorf("TLS 1.2: %v", err)
 	}
 }
-
-// With a certificate in its folder (as after the first order) no network is needed: the name is served, others are not.
-func TestDomain(t *testing.T) {
-	t.Parallel()
-	dir := filepath.Join(t.TempDir(), "certificates")
-	c, err := Domain(dir, "kurir.example.com", "wa.example.com")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if info, err := os.Stat(dir); err != nil || info.Mode().Perm() != 0o700 {
-		t.Fatalf("folder of certificates: %v %v", info.Mode(), err)
-	}
-	cert, key := certificate(t, "kurir.example.com", 7)
-	if err := os.WriteFile(filepath.Join(dir, "kurir.example.com"), append(key, cert...), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	if got, err := shake(t, c, &tls.Config{ServerName: "kurir.example.com"}); err != nil || got != 7 {
-		t.Errorf("its name: certificate %d, %v", got, err)
-	}
-	for _, name := range []string{"evil.example.com", "example.com", "kurir.example.com.evil.com", ""} {
-		_, err := c.GetCertificate(&tls.ClientHelloInfo{
-			ServerName: name, SignatureSchemes: []tls.SignatureScheme{tls.ECDSAWithP256AndSHA256}, SupportedCurves: []tls.CurveID{tls.CurveP256},
-			CipherSuites: []uint16{tls.TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256},
-		})
-		if err == nil || name != "" && !strings.Contains(err.Error(), "not a name of this kurir") {
-			t.Errorf("%q: %v", name, err)
-		}
-	}
-	if c.MinVersion != tls.VersionTLS12 || !strings.Contains(strings.Join(c.NextProtos, " "), "acme-tls/1") {
-		t.Errorf("%x %v", c.MinVersion, c.NextProtos)
-	}
-	if _, err := Domain(dir); err == nil {
-		t.Error("no name was taken for one")
-	}
-}
