@@ -75,7 +75,7 @@ func openSite(t *testing.T, acme *acmetest.Server, folder string, again time.Dur
 	}()
 	s.addr = l.Addr().String()
 	t.Cleanup(func() {
-		s.Certificates.Close(t.Context())
+		s.Close(t.Context())
 		_ = server.Close()
 		<-done
 	})
@@ -117,6 +117,9 @@ func TestDomain(t *testing.T) {
 			if err != nil {
 				t.Error(err)
 				return
+			}
+			if cert.PublicKeyAlgorithm != x509.ECDSA {
+				t.Errorf("a key of %s", cert.PublicKeyAlgorithm)
 			}
 			if _, err := cert.Verify(x509.VerifyOptions{DNSName: "kurir.example.com", Roots: acme.Issuers, Intermediates: intermediates(t, s, "kurir.example.com")}); err != nil {
 				t.Error(err)
@@ -281,7 +284,7 @@ func TestNoCertificate(t *testing.T) {
 			if _, err := s.get(&tls.ClientHelloInfo{Conn: from{"203.0.113.7:1"}}); err == nil {
 				t.Error("who is not on this machine and names nobody was served")
 			}
-			s.Certificates.Close(t.Context())
+			s.Close(t.Context())
 			if c.open == nil {
 				return
 			}
