@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"os"
 	"sync"
+	"syscall"
 	"time"
 )
 
@@ -37,10 +38,13 @@ type pair struct {
 	cert  *tls.Certificate
 }
 
-// stamp is what shows that a file was written.
+// stamp is what shows that a file was written, or that it is another one: certbot and Kubernetes renew by having a link lead
+// elsewhere, where a file can be as large and as old.
 type stamp struct {
-	size int64
-	time time.Time
+	size   int64
+	time   time.Time
+	device uint64
+	inode  uint64
 }
 
 func stampOf(file string) stamp {
@@ -48,7 +52,11 @@ func stampOf(file string) stamp {
 	if err != nil {
 		return stamp{}
 	}
-	return stamp{info.Size(), info.ModTime()}
+	s := stamp{size: info.Size(), time: info.ModTime()}
+	if stat, ok := info.Sys().(*syscall.Stat_t); ok {
+		s.device, s.inode = stat.Dev, stat.Ino
+	}
+	return s
 }
 
 // load reads the files when they have changed.

@@ -9,6 +9,8 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/pem"
+	"errors"
+	"fmt"
 	"log/slog"
 	"math/big"
 	"net"
@@ -110,6 +112,42 @@ func TestCertificateFilesAreReadAgain(t *testing.T) {
 	}
 	write(certificate(t, "kurir.example.com", 5))
 	want(5, "after it was mended")
+}
+
+// TestCertificateLinksAreFollowed: certbot and Kubernetes renew by having a link lead to other files, which can be as large
+// and, in an image or an archive, even as old.
+func TestCertificateLinksAreFollowed(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	old := time.Now().Add(-time.Hour).Truncate(time.Second)
+	certFile, keyFile := filepath.Join(dir, "live", "cert.pem"), filepath.Join(dir, "live", "key.pem")
+	lead := func(to string, serial int64) {
+		t.Helper()
+		to = filepath.Join(dir, to)
+		cert, key := certificate(t, "kurir.example.com", serial)
+		steps := []error{os.Mkdir(to, 0o700)}
+		for name, b := range map[string][]byte{"cert.pem": cert, "key.pem": key} {
+			file := filepath.Join(to, name)
+			steps = append(steps, os.WriteFile(file, b, 0o600), os.Chtimes(file, old, old))
+		}
+		steps = append(steps, os.Symlink(to, filepath.Join(dir, "next")), os.Rename(filepath.Join(dir, "next"), filepath.Join(dir, "live")))
+		if err := errors.Join(steps...); err != nil {
+			t.Fatal(err)
+		}
+	}
+	lead("1", 1)
+	c, err := Files(certFile, keyFile, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for serial := range int64(5) {
+		if serial > 0 {
+			lead(fmt.Sprint(serial+1), serial+1)
+		}
+		if got, err := shake(t, c, &tls.Config{}); err != nil || got != serial+1 {
+			t.Errorf("certificate %d, %v; want %d", got, err, serial+1)
+		}
+	}
 }
 
 func TestOldTLSIsRefused(t *testing.T) {
