@@ -40,11 +40,12 @@ type App struct {
 	lock      *os.File // of the data folder
 	admin     *adminToken
 
-	listener *gate.Conns
-	tls      *tls.Config // nil: kurir serves plain HTTP
-	server   *http.Server
-	served   chan error
-	closing  chan struct{} // closed when the server begins to shut down
+	listener     *gate.Conns
+	tls          *tls.Config        // nil: kurir serves plain HTTP
+	certificates *gate.Certificates // nil: of files, or none
+	server       *http.Server
+	served       chan error
+	closing      chan struct{} // closed when the server begins to shut down
 }
 
 // Open starts kurir: it migrates the database, starts every instance that was wanted, and listens. ctx bounds the
@@ -153,6 +154,9 @@ func (a *App) Close(ctx context.Context) error {
 	if a.out != nil {
 		// First the queue: requests that wait for an outcome end with it, and the server can shut down.
 		errs = append(errs, a.out.Drain(ctx))
+	}
+	if a.certificates != nil { // handshakes may wait for one
+		a.certificates.Close(ctx)
 	}
 	if a.server != nil {
 		if err := a.server.Shutdown(ctx); err != nil {

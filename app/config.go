@@ -34,6 +34,11 @@ type Config struct {
 	// Domain are the names for which kurir gets certificates from Let's Encrypt, comma-separated. They must lead to
 	// KURIR_ADDR as port 443. The certificates are kept in the data folder.
 	Domain []string `env:"KURIR_DOMAIN"`
+	// ACMEDirectory is who gives the certificates for Domain instead of Let's Encrypt: the directory of an ACME server, such
+	// as a company's own (step-ca) or Let's Encrypt's for tests.
+	ACMEDirectory string `env:"KURIR_ACME_DIRECTORY"`
+	// ACMECA is a PEM file with whom to trust as that server, when this machine does not.
+	ACMECA string `env:"KURIR_ACME_CA"`
 	// TrustedProxies are the addresses of reverse proxies whose X-Forwarded-For and X-Forwarded-Proto are believed.
 	// Comma-separated CIDR. Empty: nobody's.
 	TrustedProxies []netip.Prefix `env:"KURIR_TRUSTED_PROXIES"`

@@ -21,19 +21,29 @@ import (
 	"kurir/web"
 )
 
+// namedCheck returns what is said when all is well; its error says what is not, and what to do.
+type namedCheck struct {
+	name  string
+	check func(context.Context, Config) (string, error)
+}
+
 // Doctor checks what kurir needs of this machine and prints a line each: ok, or what to do. Its error says how many
 // lines were not ok.
 func Doctor(ctx context.Context, cfg Config, out io.Writer) error {
-	checks := []struct {
-		name  string
-		check func(context.Context, Config) (string, error)
-	}{
-		{"chromium", checkChromium},
-		{"jail", checkJail},
+	var start error // of Chromium: two lines are about it
+	checks := []namedCheck{
+		{"chromium", func(ctx context.Context, cfg Config) (detail string, err error) {
+			detail, start, err = checkChromium(ctx, cfg)
+			return detail, err
+		}},
+		{"jail", func(context.Context, Config) (string, error) { return checkJail(start) }},
 		{"data folder", checkData},
 		{"database", checkDatabase},
 		{"port", checkPort},
 		{"page code", checkPageCode},
+	}
+	if cfg.servesTLS() {
+		checks = append(checks, namedCheck{"certificate", checkCertificate})
 	}
 	failed := 0
 	for _, c := range checks {
@@ -51,22 +61,32 @@ func Doctor(ctx context.Context, cfg Config, out io.Writer) error {
 	return nil
 }
 
-func checkChromium(ctx context.Context, cfg Config) (string, error) {
+// checkChromium finds Chromium and starts it. start is what went wrong when it was started.
+func checkChromium(ctx context.Context, cfg Config) (detail string, start, err error) {
 	binary, err := browser.FindChromium(cfg.Chromium)
 	if err != nil {
-		return "", err
+		return "", err, err
 	}
 	version, err := browser.Try(ctx, binary)
-	if err != nil {
-		return "", fmt.Errorf("%s does not start: %w", binary, err)
+	switch {
+	case errors.Is(err, browser.ErrNoJail):
+		return "", err, fmt.Errorf("%s does not start without its sandbox: see jail", binary)
+	case err != nil:
+		return "", err, fmt.Errorf("%s does not start: %w", binary, err)
 	}
-	return fmt.Sprintf("%s (%s)", binary, version), nil
+	return fmt.Sprintf("%s (%s)", binary, version), nil, nil
 }
 
-// checkJail says whether Chromium's own sandbox is on. Try has started it as a session does, so where it is on it works.
-func checkJail(context.Context, Config) (string, error) {
-	if !browser.Jailed() {
+// checkJail says whether Chromium's own sandbox is on. start is how a start of Chromium as a session does it has gone:
+// Chromium does not start when the sandbox is wanted and cannot be on.
+func checkJail(start error) (string, error) {
+	switch {
+	case !browser.Jailed():
 		return "OFF: kurir runs as root. A page that breaks out of its renderer has this machine; run kurir as an ordinary user", nil
+	case errors.Is(start, browser.ErrNoJail):
+		return "", start
+	case start != nil:
+		return "", errors.New("nobody knows: Chromium does not start")
 	}
 	return "on", nil
 }
@@ -140,11 +160,9 @@ func CheckAlive(ctx context.Context, cfg Config) error {
 	}
 	scheme, client := "http://", http.DefaultClient
 	if cfg.servesTLS() {
-		// The certificate is for a name, and this asks the port: whether it is alive, not who it is.
+		// The certificate is for a name, and this asks the port: whether it is alive, not who it is. It says no name, so the
+		// gate answers without a certificate of an ACME server, too.
 		ask := &tls.Config{InsecureSkipVerify: true, MinVersion: tls.VersionTLS12} //nolint:gosec // as said
-		if len(cfg.Domain) > 0 {
-			ask.ServerName = cfg.Domain[0]
-		}
 		transport := &http.Transport{TLSClientConfig: ask}
 		defer transport.CloseIdleConnections()
 		scheme, client = "https://", &http.Client{Transport: transport}

@@ -119,13 +119,19 @@ func TestTheServerIsPatientWithHonestCallersOnly(t *testing.T) {
 // selfSigned writes a certificate for a name and its key.
 func selfSigned(t *testing.T, name string) (certFile, keyFile string, roots *x509.CertPool) {
 	t.Helper()
+	return certificateUntil(t, name, time.Hour)
+}
+
+// certificateUntil is selfSigned with an end that is so far away.
+func certificateUntil(t *testing.T, name string, end time.Duration) (certFile, keyFile string, roots *x509.CertPool) {
+	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		t.Fatal(err)
 	}
 	made := &x509.Certificate{
 		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: name}, DNSNames: []string{name}, IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
-		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour), IsCA: true, BasicConstraintsValid: true,
+		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(end), IsCA: true, BasicConstraintsValid: true,
 	}
 	der, err := x509.CreateCertificate(rand.Reader, made, made, key.Public(), key)
 	if err != nil {

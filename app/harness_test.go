@@ -19,6 +19,7 @@ import (
 	"kurir/app"
 	"kurir/browser"
 	"kurir/contract/verify"
+	"kurir/gate/acmetest"
 	"kurir/sandbox"
 )
 
@@ -40,7 +41,7 @@ func TestMain(m *testing.M) {
 	}
 	traffic = contract
 	httpClient.Transport = contract.Transport(httpClient.Transport)
-	goleak.VerifyTestMain(m)
+	goleak.VerifyTestMain(m, acmetest.Leaks())
 }
 
 // gateway is a running App and what a test needs to talk to it.

@@ -30,12 +30,25 @@ func runHelper() int {
 			return 1
 		}
 	}
+	if os.Getenv(noNamespacesEnv) != "" {
+		if err := forbidNamespaces(); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			return 1
+		}
+	}
+	syscall.Umask(0o077) // as main does
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
 	defer stop()
 	cfg, err := app.LoadConfig(os.Environ())
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
+	}
+	if os.Getenv(helperEnv) == "doctor" {
+		if err := app.Doctor(ctx, cfg, os.Stdout); err != nil {
+			return 1
+		}
+		return 0
 	}
 	if os.Getenv(hooksEnv) != "" {
 		cfg.Waits.Webhook = webhook.Config{Timeout: time.Second, Schedule: slices.Repeat([]time.Duration{200 * time.Millisecond}, 10_000), Breath: 50 * time.Millisecond}

@@ -3,11 +3,14 @@ package app
 import (
 	"context"
 	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
+	"net/url"
+	"os"
 	"strings"
 
 	"kurir/fetch"
@@ -26,6 +29,12 @@ func (c *Config) validateGate() error {
 		return errors.New("KURIR_DOMAIN gets certificates by itself: set it, or KURIR_TLS_CERT and KURIR_TLS_KEY")
 	case c.MaxConnections < 16 || c.MaxConnectionsPerAddress < 1:
 		return errors.New("KURIR_MAX_CONNECTIONS: must be at least 16, KURIR_MAX_CONNECTIONS_PER_ADDRESS at least 1")
+	}
+	if (c.ACMEDirectory != "" || c.ACMECA != "") && len(c.Domain) == 0 {
+		return errors.New("KURIR_ACME_DIRECTORY, KURIR_ACME_CA: set KURIR_DOMAIN too, the names that get certificates there")
+	}
+	if u, err := url.Parse(c.ACMEDirectory); c.ACMEDirectory != "" && (err != nil || u.Scheme != "https" || u.Host == "") {
+		return errors.New("KURIR_ACME_DIRECTORY: must be an address such as https://ca.example.com/acme/acme/directory")
 	}
 	for _, name := range c.Domain {
 		if name == "" || net.ParseIP(name) != nil || !strings.Contains(name, ".") || strings.ContainsAny(name, "/:* ") {
@@ -51,7 +60,7 @@ func (a *App) listen(ctx context.Context) (err error) {
 	case a.cfg.TLSCert != "":
 		a.tls, err = gate.Files(a.cfg.TLSCert, a.cfg.TLSKey, a.log)
 	case len(a.cfg.Domain) > 0:
-		a.tls, err = gate.Domain(a.cfg.certificateDir(), a.cfg.Domain...)
+		err = a.openCertificates()
 	}
 	if err != nil {
 		return err
@@ -61,6 +70,26 @@ func (a *App) listen(ctx context.Context) (err error) {
 		return fmt.Errorf("listen at KURIR_ADDR: %w", err)
 	}
 	a.listener = gate.Listen(l, a.cfg.gateLimits(), a.cfg.TrustedProxies)
+	return nil
+}
+
+// openCertificates makes ready to get certificates for the names of the settings.
+func (a *App) openCertificates() error {
+	from := gate.Issuer{Directory: a.cfg.ACMEDirectory, Log: a.log}
+	if a.cfg.ACMECA != "" {
+		pem, err := os.ReadFile(a.cfg.ACMECA)
+		if err != nil {
+			return fmt.Errorf("KURIR_ACME_CA: %w", err)
+		}
+		if from.Roots = x509.NewCertPool(); !from.Roots.AppendCertsFromPEM(pem) {
+			return errors.New("KURIR_ACME_CA: no certificate is in it; it must be a PEM file")
+		}
+	}
+	c, err := gate.Domain(a.cfg.certificateDir(), from, a.cfg.Domain...)
+	if err != nil {
+		return fmt.Errorf("KURIR_DOMAIN: %w", err)
+	}
+	a.certificates, a.tls = c, c.TLS
 	return nil
 }
 
@@ -95,6 +124,9 @@ func (a *App) serve() {
 		l = tls.NewListener(l, a.tls)
 	}
 	go func() { a.served <- a.server.Serve(l) }()
+	if a.certificates != nil {
+		a.certificates.Start()
+	}
 }
 
 // URL is where kurir listens, for people and tests on this machine.

@@ -2,7 +2,6 @@ package browser
 
 import (
 	"fmt"
-	"os"
 	"path/filepath"
 	"strings"
 )
@@ -64,9 +63,6 @@ func flags(o launchOptions) []string {
 	}
 	return append(args, o.ExtraArgs...)
 }
-
-// Jailed says whether Chromium's own sandbox is on: always, but for root, with whom Chromium does not start otherwise.
-func Jailed() bool { return os.Geteuid() != 0 }
 
 // acceptLanguages returns what a browser in language asks for: the language, its base, and English.
 func acceptLanguages(language string) string {

@@ -88,6 +88,9 @@ func launch(ctx context.Context, o launchOptions) (*chromium, error) {
 	if c.version, err = (proto.BrowserGetVersion{}).Call(c.on(ctx, "")); err != nil {
 		c.kill()
 		<-c.done
+		if c.stderr.noJail() {
+			return nil, noJail()
+		}
 		return nil, fmt.Errorf("start Chromium: it does not answer (%s): %w", c.stderr.tail(), err)
 	}
 	return c, nil

@@ -22,6 +22,7 @@ type stderrLog struct {
 	part  []byte
 	lines int
 	last  []string
+	jail  bool // it has said that it cannot have its sandbox
 }
 
 // Write never fails: a log must not stop Chromium.
@@ -47,6 +48,7 @@ func (s *stderrLog) flush() {
 	if line == "" {
 		return
 	}
+	s.jail = s.jail || saysNoJail(line)
 	if s.last = append(s.last, line); len(s.last) > stderrTail {
 		s.last = s.last[1:]
 	}
@@ -62,4 +64,11 @@ func (s *stderrLog) tail() string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return strings.Join(s.last, " | ")
+}
+
+// noJail says whether Chromium has ended for want of its sandbox. A trace of many lines may have come behind the word.
+func (s *stderrLog) noJail() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.jail
 }

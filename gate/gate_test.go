@@ -18,9 +18,11 @@ import (
 	"time"
 
 	"go.uber.org/goleak"
+
+	"kurir/gate/acmetest"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m, acmetest.Leaks()) }
 
 // patience is how long a test waits for what must happen.
 const patience = time.Minute

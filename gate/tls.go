@@ -1,20 +1,16 @@
 package gate
 
 import (
-	"context"
 	"crypto/tls"
-	"errors"
 	"fmt"
 	"log/slog"
 	"os"
 	"sync"
+	"syscall"
 	"time"
-
-	"golang.org/x/crypto/acme"
-	"golang.org/x/crypto/acme/autocert"
 )
 
-// base is the configuration that both kinds of certificate share. One protocol, HTTP/1.1: its limits are those that are
+// base is what certificates of files and of an ACME server share. One protocol, HTTP/1.1: its limits are those that are
 // set and tested here.
 func base() *tls.Config {
 	return &tls.Config{MinVersion: tls.VersionTLS12, NextProtos: []string{"http/1.1"}}
@@ -42,10 +38,13 @@ type pair struct {
 	cert  *tls.Certificate
 }
 
-// stamp is what shows that a file was written.
+// stamp is what shows that a file was written, or that it is another one: certbot and Kubernetes renew by having a link lead
+// elsewhere, where a file can be as large and as old.
 type stamp struct {
-	size int64
-	time time.Time
+	size   int64
+	time   time.Time
+	device uint64
+	inode  uint64
 }
 
 func stampOf(file string) stamp {
@@ -53,7 +52,11 @@ func stampOf(file string) stamp {
 	if err != nil {
 		return stamp{}
 	}
-	return stamp{info.Size(), info.ModTime()}
+	s := stamp{size: info.Size(), time: info.ModTime()}
+	if stat, ok := info.Sys().(*syscall.Stat_t); ok {
+		s.device, s.inode = stat.Dev, stat.Ino
+	}
+	return s
 }
 
 // load reads the files when they have changed.
@@ -78,32 +81,4 @@ func (p *pair) get(*tls.ClientHelloInfo) (*tls.Certificate, error) {
 		p.log.Error("the TLS certificate was changed and cannot be used; the one before stays", "err", err)
 	}
 	return p.cert, nil
-}
-
-// Domain returns a configuration that gets certificates for these names from Let's Encrypt and renews them. folder keeps
-// them and the account's key. The names must lead to kurir's port as 443.
-func Domain(folder string, names ...string) (*tls.Config, error) {
-	if len(names) == 0 {
-		return nil, errors.New("no domain")
-	}
-	if err := os.MkdirAll(folder, 0o700); err != nil {
-		return nil, fmt.Errorf("folder of certificates: %w", err)
-	}
-	m := &autocert.Manager{Prompt: autocert.AcceptTOS, Cache: autocert.DirCache(folder), HostPolicy: only(names)}
-	c := base()
-	c.GetCertificate = m.GetCertificate
-	c.NextProtos = append(c.NextProtos, acme.ALPNProto)
-	return c, nil
-}
-
-// only refuses other names before anybody is asked for a certificate: scanners try them all day, and the limits of Let's
-// Encrypt are the owner's.
-func only(names []string) autocert.HostPolicy {
-	list := autocert.HostWhitelist(names...)
-	return func(ctx context.Context, host string) error {
-		if err := list(ctx, host); err != nil {
-			return errors.New("TLS: not a name of this kurir")
-		}
-		return nil
-	}
 }

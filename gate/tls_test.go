@@ -9,6 +9,8 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/pem"
+	"errors"
+	"fmt"
 	"log/slog"
 	"math/big"
 	"net"
@@ -112,6 +114,42 @@ func TestCertificateFilesAreReadAgain(t *testing.T) {
 	want(5, "after it was mended")
 }
 
+// TestCertificateLinksAreFollowed: certbot and Kubernetes renew by having a link lead to other files, which can be as large
+// and, in an image or an archive, even as old.
+func TestCertificateLinksAreFollowed(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	old := time.Now().Add(-time.Hour).Truncate(time.Second)
+	certFile, keyFile := filepath.Join(dir, "live", "cert.pem"), filepath.Join(dir, "live", "key.pem")
+	lead := func(to string, serial int64) {
+		t.Helper()
+		to = filepath.Join(dir, to)
+		cert, key := certificate(t, "kurir.example.com", serial)
+		steps := []error{os.Mkdir(to, 0o700)}
+		for name, b := range map[string][]byte{"cert.pem": cert, "key.pem": key} {
+			file := filepath.Join(to, name)
+			steps = append(steps, os.WriteFile(file, b, 0o600), os.Chtimes(file, old, old))
+		}
+		steps = append(steps, os.Symlink(to, filepath.Join(dir, "next")), os.Rename(filepath.Join(dir, "next"), filepath.Join(dir, "live")))
+		if err := errors.Join(steps...); err != nil {
+			t.Fatal(err)
+		}
+	}
+	lead("1", 1)
+	c, err := Files(certFile, keyFile, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for serial := range int64(5) {
+		if serial > 0 {
+			lead(fmt.Sprint(serial+1), serial+1)
+		}
+		if got, err := shake(t, c, &tls.Config{}); err != nil || got != serial+1 {
+			t.Errorf("certificate %d, %v; want %d", got, err, serial+1)
+		}
+	}
+}
+
 func TestOldTLSIsRefused(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -127,40 +165,5 @@ func TestOldTLSIsRefused(t *testing.T) {
 	}
 	if _, err := shake(t, c, &tls.Config{MaxVersion: tls.VersionTLS12}); err != nil { //nolint:gosec // old on purpose: the server has to choose
 		t.Errorf("TLS 1.2: %v", err)
-	}
-}
-
-// With a certificate in its folder (as after the first order) no network is needed: the name is served, others are not.
-func TestDomain(t *testing.T) {
-	t.Parallel()
-	dir := filepath.Join(t.TempDir(), "certificates")
-	c, err := Domain(dir, "kurir.example.com", "wa.example.com")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if info, err := os.Stat(dir); err != nil || info.Mode().Perm() != 0o700 {
-		t.Fatalf("folder of certificates: %v %v", info.Mode(), err)
-	}
-	cert, key := certificate(t, "kurir.example.com", 7)
-	if err := os.WriteFile(filepath.Join(dir, "kurir.example.com"), append(key, cert...), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	if got, err := shake(t, c, &tls.Config{ServerName: "kurir.example.com"}); err != nil || got != 7 {
-		t.Errorf("its name: certificate %d, %v", got, err)
-	}
-	for _, name := range []string{"evil.example.com", "example.com", "kurir.example.com.evil.com", ""} {
-		_, err := c.GetCertificate(&tls.ClientHelloInfo{
-			ServerName: name, SignatureSchemes: []tls.SignatureScheme{tls.ECDSAWithP256AndSHA256}, SupportedCurves: []tls.CurveID{tls.CurveP256},
-			CipherSuites: []uint16{tls.TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256},
-		})
-		if err == nil || name != "" && !strings.Contains(err.Error(), "not a name of this kurir") {
-			t.Errorf("%q: %v", name, err)
-		}
-	}
-	if c.MinVersion != tls.VersionTLS12 || !strings.Contains(strings.Join(c.NextProtos, " "), "acme-tls/1") {
-		t.Errorf("%x %v", c.MinVersion, c.NextProtos)
-	}
-	if _, err := Domain(dir); err == nil {
-		t.Error("no name was taken for one")
 	}
 }
