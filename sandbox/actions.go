@@ -4,6 +4,7 @@ import (
 	"maps"
 	"slices"
 	"strconv"
+	"strings"
 )
 
 // private says whether an action changes the own copy of a message only and is nobody else's business.
@@ -89,6 +90,7 @@ func (w *world) applyChat(e *event) []outgoing {
 		}
 	case "clear", "delete":
 		a.Cleared[x.Chat] = e.T
+		a.Kept[x.Chat] = x.Action == "clear" && strings.Contains(string(x.Value), `"keep_starred":true`)
 		if x.Action == "delete" {
 			a.Hidden[x.Chat] = true
 		}

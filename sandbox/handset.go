@@ -83,7 +83,7 @@ func (w *world) phoneChats(a *account, wid string) []PhoneChat {
 			x = &sum{}
 			sums[m.Chat] = x
 		}
-		if m.T <= a.Cleared[m.Chat] {
+		if a.cleared(m) {
 			continue
 		}
 		x.last = m
@@ -152,7 +152,7 @@ func (s *Server) ShownMessages(number, chat string, limit int) ([]Shown, error) 
 			if len(list) == limit {
 				break
 			}
-			if m.Chat != chat || waiting[m.ID] && !m.FromMe || m.T <= a.Cleared[chat] || m.Type == callLog {
+			if m.Chat != chat || waiting[m.ID] && !m.FromMe || a.cleared(m) || m.Type == callLog {
 				continue
 			}
 			x := Shown{WireMessage: m.WireMessage}

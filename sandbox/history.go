@@ -88,7 +88,7 @@ func (w *world) past(a *account, since int64) *past {
 	}
 	slices.SortFunc(p.chats, func(x, y WireChat) int { return int(y.T - x.T) })
 	for _, m := range a.Log {
-		if m.T >= since && m.T > p.cleared[m.Chat] {
+		if m.T >= since && !a.cleared(m) {
 			p.messages = append(p.messages, m.WireMessage)
 		}
 	}

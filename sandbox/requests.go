@@ -16,7 +16,7 @@ func handlers() map[string]func(*conn, request) error {
 		"logout": (*conn).logout, "got": (*conn).gotPushes, "history": (*conn).history, "earlier": (*conn).earlier,
 		"message": (*conn).message, "step": (*conn).step, "steps": (*conn).steps, "message_action": (*conn).messageAction, "receipt": (*conn).receipt,
 		"chatstate": (*conn).chatstate, "presence": (*conn).presence, "chat_action": (*conn).chatAction,
-		"usync": (*conn).usync, "media_conn": (*conn).mediaConn, "group": (*conn).group, "block": (*conn).block,
+		"usync": (*conn).usync, "devices": (*conn).devices, "media_conn": (*conn).mediaConn, "group": (*conn).group, "block": (*conn).block,
 		"profile": (*conn).profile, "profile_picture": (*conn).profilePicture, "about": (*conn).about,
 	}
 }
@@ -117,6 +117,29 @@ func (c *conn) usync(req request) error {
 			users = append(users, u)
 		}
 		c.ok(req.N, map[string]any{"users": users})
+		return nil
+	})
+}
+
+// devices says on how many devices accounts are: the phone, and what is linked with it.
+func (c *conn) devices(req request) error {
+	a, err := decode[struct{ WIDs []string }](req.Args)
+	if err != nil {
+		return err
+	}
+	return c.linked(func(*device) error {
+		counts := make([]int, len(a.WIDs))
+		for i, wid := range a.WIDs {
+			number, err := parseUser(wid)
+			if err != nil || !c.s.exists(occasion{number: number}) {
+				continue
+			}
+			counts[i] = 1
+			if known := c.s.world.accounts[number]; known != nil {
+				counts[i] += len(known.Devices)
+			}
+		}
+		c.ok(req.N, map[string]any{"counts": counts})
 		return nil
 	})
 }

@@ -28,6 +28,7 @@ type account struct {
 	About   string                  `json:"about,omitempty"`
 	Picture string                  `json:"picture,omitempty"` // name in the media store
 	Cleared map[string]int64        `json:"cleared,omitempty"` // chats without what is older
+	Kept    map[string]bool         `json:"kept,omitempty"`    // cleared chats that kept what has a star
 	Hidden  map[string]bool         `json:"hidden,omitempty"`  // deleted chats, until something arrives in them
 	Offline bool                    `json:"offline,omitempty"` // the phone; its linked devices are not
 	Waiting []*Received             `json:"waiting,omitempty"` // what the phone gets when it is back
@@ -124,6 +125,9 @@ func (a *account) index() {
 	if a.Cleared == nil {
 		a.Cleared = map[string]int64{}
 	}
+	if a.Kept == nil {
+		a.Kept = map[string]bool{}
+	}
 	if a.Hidden == nil {
 		a.Hidden = map[string]bool{}
 	}
@@ -135,6 +139,11 @@ func (a *account) index() {
 		d.owner = a
 	}
 	a.seed = newSeed(a.Phone, a.Created)
+}
+
+// cleared says whether a message went with its chat's clearing.
+func (a *account) cleared(m *entry) bool {
+	return m.T <= a.Cleared[m.Chat] && !(a.Kept[m.Chat] && m.Star)
 }
 
 func (a *account) wid() string { return widOf(a.Phone.Number) }

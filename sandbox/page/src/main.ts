@@ -20,6 +20,7 @@ import { inWorker, serveWorker } from "./media-worker";
 import { defineActions, serveCommands } from "./modules/actions";
 import { defineBase } from "./modules/base";
 import { defineBusiness } from "./modules/business";
+import { defineChatDeeds } from "./modules/chat-deeds";
 import { defineChats } from "./modules/chats";
 import { defineCollections, exposeDebug } from "./modules/collections";
 import { defineConn } from "./modules/conn";
@@ -40,6 +41,7 @@ import { definePresence } from "./modules/presence";
 import { defineReactions } from "./modules/reactions";
 import { defineReceive } from "./modules/receive";
 import { defineSend } from "./modules/send";
+import { defineSettings } from "./modules/settings";
 import { defineThumbs } from "./modules/thumbs";
 import { defineVcards } from "./modules/vcards";
 import { launch } from "./session";
@@ -69,6 +71,8 @@ function page(): void {
   defineProfile();
   defineVcards();
   defineMediaObjects();
+  defineChatDeeds();
+  defineSettings();
   defineBusiness();
   defineCollections();
 

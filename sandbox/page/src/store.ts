@@ -230,6 +230,35 @@ export async function deleteMessageRow(id: string): Promise<void> {
   await modelStorage.write(["message"], (tx) => void tx.objectStore("message").delete(id));
 }
 
+/** Forgets the messages of a chat, but those with a star when asked to keep them. */
+export async function deleteChatRows(chat: string, keepStarred: boolean): Promise<void> {
+  await unpack(chat);
+  await written();
+  const range = IDBKeyRange.bound([chat, -Infinity], [chat, Infinity]);
+  await modelStorage.write(["message"], (tx) => {
+    tx.objectStore("message").index("chat").openCursor(range).onsuccess = (event) => {
+      const cursor = (event.target as IDBRequest<IDBCursorWithValue | null>).result;
+      if (!cursor) return;
+      if (!(keepStarred && cursor.value.star)) cursor.delete();
+      cursor.continue();
+    };
+  });
+}
+
+export async function deleteChatRow(chat: string): Promise<void> {
+  await written();
+  await modelStorage.write(["chat"], (tx) => void tx.objectStore("chat").delete(chat));
+}
+
+/** Messages that fit, of one chat or of all, newest first. */
+export async function searchRows(fits: (row: MessageRow) => boolean, chat?: string): Promise<MessageRow[]> {
+  await unlocked;
+  if (chat !== undefined) return (await messageRows(chat, -1)).filter(fits).reverse();
+  await written();
+  const rows = [...(await modelStorage.getAll("message")), ...(await modelStorage.getAll("message-history")).flat()] as MessageRow[];
+  return rows.filter(fits).sort((a, b) => a.rowId - b.rowId);
+}
+
 /** Up to `count` messages of a chat next to `anchor`, not including it, oldest first. Without an anchor: the newest. */
 export async function messageRows(chat: string, count: number, anchor?: number, direction: "before" | "after" = "before"): Promise<MessageRow[]> {
   await unlocked;

@@ -97,7 +97,7 @@ export interface Requests {
   /** Host and token for uploads: POST https://web.whatsapp.com{upload_path}/{type}?auth=… with the encrypted bytes → {"direct_path": "…"}; GET {direct_path} gives them back. */
   media_conn: { args: Record<string, never>; ok: { auth: string; ttl: number; upload_path: string; max_bytes: number } };
   /** Delivery or read receipts of the page for what came in. */
-  receipt: { args: { chat: string; ids: string[]; type: "delivery" | "read"; author?: string }; ok: Record<string, never> };
+  receipt: { args: { chat: string; ids: string[]; type: "delivery" | "read" | "played"; author?: string }; ok: Record<string, never> };
   chatstate: { args: { chat: string; state: "composing" | "recording" | "paused" }; ok: Record<string, never> };
   presence: { args: { state: "available" | "unavailable" } | { subscribe: string }; ok: Record<string, never> };
   /** Changes of a chat that WhatsApp syncs (kept: archive, pin, mute, unread, clear, delete; others are passed to the other devices only). */
@@ -106,6 +106,8 @@ export interface Requests {
   message_action: { args: { chat: string; action: MessageAction; target: { id: string; from_me: boolean; author?: string }; id: string; text?: string }; ok: { t: number } };
   /** create, join (by code); members: query (pushes the chat), leave, invite_code; admins: add, remove, promote, demote, subject, description, reset_invite. Each change is pushed as "chat" to everybody concerned. */
   group: { args: { action: string; group?: string; subject?: string; participants?: string[]; code?: string }; ok: { group?: string; code?: string; participants?: { wid: string; code: number }[] } };
+  /** On how many devices an account is: its phone and what is linked with it. */
+  devices: { args: { wids: string[] }; ok: { counts: number[] } };
   block: { args: { wid: string; blocked: boolean }; ok: Record<string, never> };
   profile_picture: { args: { wid: string }; ok: { url?: string; tag?: string } };
   about: { args: { wid: string }; ok: { about: string } };

@@ -8,6 +8,7 @@ import { comms } from "../comms";
 import { isMigrated } from "../lid";
 import { continueRowIds, lastRows, modelStorage, writeRows, type ChatRow } from "../store";
 import type { Pushes, WireChat } from "../wire";
+import { showCleared, showDeletedChat } from "./chat-deeds";
 import { unixTime } from "./enums";
 import { chatTitle } from "./getters";
 import { maybeWid, MsgKey, wid, type Wid } from "./ids";
@@ -161,7 +162,8 @@ export async function saveChats(chats: WireChat[]): Promise<void> {
 /** The chat's row has a newer message than what was read from it. */
 export function forgetNewest(chat: any): void {
   chat.__x_lastReceivedKey = undefined;
-  if (chat.__x_msgs) chat.__x_msgs.add(newestOf(chat), { silent: true });
+  const newest = newestOf(chat);
+  if (newest && chat.__x_msgs) chat.__x_msgs.add(newest, { silent: true });
 }
 
 /** The row of a chat as it is in memory: what is set, without what is derived from the newest message. */
@@ -207,6 +209,8 @@ async function createChat(id: Wid): Promise<void> {
 /** The server tells of a change made elsewhere: archive, pin, mute, read. */
 export async function onChatAction(push: Pushes["chat_action"]): Promise<void> {
   const chat = R("WAWebChatCollection").ChatCollection.get(push.chat);
+  if (chat && push.action === "clear") return showCleared(chat, !!(push.value as { keep_starred?: boolean } | undefined)?.keep_starred);
+  if (chat && push.action === "delete") return showDeletedChat(chat);
   const field = ({ archive: "archive", pin: "pin", mute: "muteExpiration", unread: "unreadCount" } as Record<string, string>)[push.action];
   if (chat && field) await updateChat(chat, { [field]: push.value });
 }

@@ -3,6 +3,7 @@
 
 import { define, R } from "../base/loader";
 import { prefs, signalStorage } from "../store";
+import { setting } from "./settings";
 import { maybeWid, userWid, wid, type Wid } from "./ids";
 
 export interface Device {
@@ -153,6 +154,11 @@ export function definePrefs(): void {
     setPushname: (name: string) => prefs.set("pushname", name),
     getBrowserId: () => prefs.get("adv"),
     setBrowserId: (_id: string) => {},
+    ...setting("Theme", "default"),
+    ...setting("AutoDownloadPhotos", true),
+    ...setting("AutoDownloadAudio", true),
+    ...setting("AutoDownloadVideos", true),
+    ...setting("AutoDownloadDocuments", true),
     getUserPrivacySettings: () => ({ last: "all", online: "all", profile: "all", status: "all", readreceipts: "all", groupadd: "all" }),
     setUserPrivacySettings: (_settings: unknown) => {},
   }));

@@ -128,7 +128,7 @@ function wireMedia(data: any): WireMedia | undefined {
   };
 }
 
-const EXTRA = "lat lng loc vcardFormattedName vcardList pollName pollOptions pollSelectableOptionsCount isViewOnce isGif footer title description matchedText canonicalUrl isForwarded".split(" ");
+const EXTRA = "lat lng loc vcardFormattedName vcardList pollName pollOptions pollSelectableOptionsCount isViewOnce isGif footer title description matchedText canonicalUrl isForwarded forwardingScore".split(" ");
 
 function wireMessage(data: any): WireMessage {
   const extra: Record<string, unknown> = {};
