@@ -73,13 +73,18 @@ func (s *Server) Past(number, chat string) (Past, error) {
 
 // Group returns a group.
 func (s *Server) Group(wid string) (WireGroup, string, error) {
+	x, code, _, err := s.groupAndRequests(wid)
+	return x, code, err
+}
+
+func (s *Server) groupAndRequests(wid string) (WireGroup, string, []GroupRequest, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	g := s.world.group(wid)
 	if g == nil {
-		return WireGroup{}, "", errorf(404, "there is no group %s", wid)
+		return WireGroup{}, "", nil, errorf(404, "there is no group %s", wid)
 	}
-	return *g.wire(0).Group, g.Code, nil
+	return *g.wire(0).Group, g.Code, slices.Clone(g.Requests), nil
 }
 
 // Type shows the other side of a chat that a phone's owner types: composing, recording or paused.
@@ -133,11 +138,12 @@ func (s *Server) controlDeeds(mux *http.ServeMux) {
 	mux.HandleFunc("GET /phones/{number}/account", control0(func(r *http.Request) (any, error) { return s.Account(r.PathValue("number")) }))
 	mux.HandleFunc("GET /phones/{number}/past", control0(func(r *http.Request) (any, error) { return s.Past(r.PathValue("number"), r.FormValue("chat")) }))
 	mux.HandleFunc("GET /groups/{wid}", control0(func(r *http.Request) (any, error) {
-		g, code, err := s.Group(r.PathValue("wid"))
+		g, code, requests, err := s.groupAndRequests(r.PathValue("wid"))
 		return struct {
 			WireGroup
-			Code string `json:"code"`
-		}{g, code}, err
+			Code     string         `json:"code"`
+			Requests []GroupRequest `json:"requests,omitempty"`
+		}{g, code, requests}, err
 	}))
 	mux.HandleFunc("POST /phones/{number}/typing", control1(func(r *http.Request, a struct {
 		Chat  string `json:"chat"`
@@ -164,10 +170,11 @@ func (s *Server) controlDeeds(mux *http.ServeMux) {
 	mux.HandleFunc("POST /phones/{number}/group", control1(func(r *http.Request, a struct {
 		Action       string   `json:"action"`
 		Group        string   `json:"group"`
-		Text         string   `json:"text"` // subject, description or the code to join by
+		Text         string   `json:"text"` // subject, description, the code to join by, or the value of a property
 		Participants []string `json:"participants"`
+		Picture      []byte   `json:"picture"` // JPEG
 	}) (any, error) {
-		return none{}, s.ChangeGroup(r.PathValue("number"), a.Action, a.Group, a.Text, a.Participants)
+		return none{}, s.ChangeGroup(r.PathValue("number"), a.Action, a.Group, a.Text, a.Participants, a.Picture...)
 	}))
 	mux.HandleFunc("POST /phones/{number}/profile", control1(func(r *http.Request, a struct {
 		Name    string `json:"name"`

@@ -176,8 +176,12 @@ func (s *Server) reachable(sender *account, chat string, o occasion) error {
 	if g == nil {
 		return errorf(404, "item-not-found")
 	}
-	if g.member(sender.wid()) < 0 {
+	me := g.member(sender.wid())
+	if me < 0 {
 		return errorf(403, "forbidden")
+	}
+	if g.Announce && !g.Participants[me].Admin {
+		return errorf(403, "not-authorized: only admins write in this group")
 	}
 	return nil
 }

@@ -66,7 +66,10 @@ func (c *conn) profilePicture(req request) error {
 	}
 	return c.linked(func(d *device) error {
 		answer := map[string]string{}
-		if isGroup(q.WID) { // groups have none here
+		if isGroup(q.WID) {
+			if g := c.s.world.group(q.WID); g != nil && g.Picture != "" {
+				answer["url"], answer["tag"] = "https://"+pageHost+picturePath+"/"+g.Picture, g.Picture[:10]
+			}
 			c.ok(req.N, answer)
 			return nil
 		}

@@ -105,6 +105,8 @@ type WireGroup struct {
 	Description  string            `json:"description,omitempty"`
 	Created      int64             `json:"created"`
 	Participants []WireParticipant `json:"participants"`
+	Past         []GroupRequest    `json:"past,omitempty"` // who left or was removed, and when
+	GroupSettings
 }
 
 // WireParticipant is a member of a group.
@@ -241,6 +243,9 @@ type groupArgs struct {
 	Subject      string   `json:"subject,omitempty"`
 	Participants []string `json:"participants,omitempty"`
 	Code         string   `json:"code,omitempty"`
+	Picture      []byte   `json:"picture,omitempty"` // JPEG; empty: it is removed
+
+	Settings *GroupSettings `json:"settings,omitempty"` // of a new group
 }
 
 type participantResult struct {
@@ -252,16 +257,20 @@ type groupOK struct {
 	Group        string              `json:"group,omitempty"`
 	Code         string              `json:"code,omitempty"`
 	Participants []participantResult `json:"participants,omitempty"`
+	Approval     bool                `json:"approval,omitempty"` // joining waits for an admin
+	Info         *WireGroup          `json:"info,omitempty"`
+	Requests     []GroupRequest      `json:"requests,omitempty"`
 }
 
 // groupNote says what somebody did in a group.
 type groupNote struct {
 	ID           string   `json:"id"`
 	Group        string   `json:"group"`
-	Action       string   `json:"action"` // create, add, remove, leave, promote, demote, subject, description, revoke_invite
+	Action       string   `json:"action"` // create, add, remove, leave, promote, demote, subject, description, picture, revoke_invite, announce, restrict, member_add_mode, membership_approval_mode, membership_approval_request, revoked_membership_requests, ephemeral
 	Author       string   `json:"author"`
 	Participants []string `json:"participants,omitempty"`
-	Text         string   `json:"text,omitempty"` // the new subject or description
+	Text         string   `json:"text,omitempty"`   // the new subject, description or value
+	Invite       bool     `json:"invite,omitempty"` // somebody came in by code
 	T            int64    `json:"t"`
 }
 

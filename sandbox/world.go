@@ -78,6 +78,9 @@ type group struct {
 	Description  string            `json:"description,omitempty"`
 	Code         string            `json:"code"` // of the invitation link
 	Participants []WireParticipant `json:"participants"`
+	Requests     []GroupRequest    `json:"requests,omitempty"` // who waits for an admin
+	Past         []GroupRequest    `json:"past,omitempty"`
+	GroupSettings
 }
 
 // msgKey finds a message in a log.
@@ -210,6 +213,7 @@ func (g *group) member(wid string) int {
 func (g *group) wire(t int64) WireChat {
 	return WireChat{WID: g.WID, Name: g.Subject, T: t, Group: &WireGroup{
 		Owner: g.Owner, Subject: g.Subject, Description: g.Description, Created: g.Created, Participants: slices.Clone(g.Participants),
+		Past: slices.Clone(g.Past), GroupSettings: g.GroupSettings,
 	}}
 }
 

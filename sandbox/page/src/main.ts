@@ -27,6 +27,7 @@ import { defineConn } from "./modules/conn";
 import { defineContacts } from "./modules/contacts";
 import { defineEnums } from "./modules/enums";
 import { defineGetters } from "./modules/getters";
+import { defineGroupSettings } from "./modules/group-settings";
 import { defineGroups } from "./modules/groups";
 import { defineGroupNotices } from "./modules/group-notices";
 import { defineIds } from "./modules/ids";
@@ -67,6 +68,7 @@ function page(): void {
   defineMisc();
   defineActions();
   defineReactions();
+  defineGroupSettings();
   defineGroupNotices();
   defineProfile();
   defineVcards();

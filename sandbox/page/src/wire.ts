@@ -63,7 +63,32 @@ export interface WireChat {
   pinned?: number; // epoch seconds of the pin, 0 or absent: not pinned
   mute_until?: number; // epoch seconds, -1 for ever
   more?: boolean; // the phone has older messages than it told of
-  group?: { owner: string; subject: string; description?: string; created: number; participants: { wid: string; admin: boolean; superadmin?: boolean }[] };
+  group?: WireGroup;
+}
+
+export interface GroupSettings {
+  announce?: boolean; // only admins write
+  restrict?: boolean; // only admins change subject, description and picture
+  admin_add?: boolean; // only admins add others
+  approval?: boolean; // who joins by code waits for an admin
+  ephemeral?: number; // seconds
+  picture?: string;
+}
+
+export interface WireGroup extends GroupSettings {
+  owner: string;
+  subject: string;
+  description?: string;
+  created: number;
+  participants: { wid: string; admin: boolean; superadmin?: boolean }[];
+  past?: GroupRequest[]; // who left or was removed, and when
+}
+
+/** Somebody who asked to be let in, or was in the group once. */
+export interface GroupRequest {
+  wid: string;
+  t: number;
+  reason?: string; // Left, Removed
 }
 
 export type MessageAction = "edit" | "revoke" | "react" | "star" | "unstar" | "delete";
@@ -104,8 +129,15 @@ export interface Requests {
   chat_action: { args: { chat: string; action: string; value?: unknown }; ok: Record<string, never> };
   /** Edit, revoke, reaction: messages about a message. Star, unstar and delete change the own copy only. 403: an edit of what another wrote; a revocation of it, except by an admin. */
   message_action: { args: { chat: string; action: MessageAction; target: { id: string; from_me: boolean; author?: string }; id: string; text?: string }; ok: { t: number } };
-  /** create, join (by code); members: query (pushes the chat), leave, invite_code; admins: add, remove, promote, demote, subject, description, reset_invite. Each change is pushed as "chat" to everybody concerned. */
-  group: { args: { action: string; group?: string; subject?: string; participants?: string[]; code?: string }; ok: { group?: string; code?: string; participants?: { wid: string; code: number }[] } };
+  /**
+   * create, join and info (by code); members: query (pushes the chat), leave, invite_code, and where the settings allow it add, subject,
+   * description, picture; admins: also remove, promote, demote, reset_invite, requests, approve, reject, property:NAME. Each change is
+   * pushed as "chat" to everybody concerned.
+   */
+  group: {
+    args: { action: string; group?: string; subject?: string; participants?: string[]; code?: string; picture?: string; settings?: GroupSettings };
+    ok: { group?: string; code?: string; participants?: { wid: string; code: number }[]; approval?: boolean; info?: WireGroup; requests?: GroupRequest[] };
+  };
   /** On how many devices an account is: its phone and what is linked with it. */
   devices: { args: { wids: string[] }; ok: { counts: number[] } };
   block: { args: { wid: string; blocked: boolean }; ok: Record<string, never> };
@@ -138,7 +170,7 @@ export interface Pushes {
   contact: WireContact;
   chat: WireChat;
   /** What somebody did in a group. The group as it is now comes as "chat" before it. */
-  group_notification: { id: string; group: string; action: string; author: string; participants?: string[]; text?: string; t: number };
+  group_notification: { id: string; group: string; action: string; author: string; participants?: string[]; text?: string; invite?: boolean; t: number };
   /** The phone removed this device: clear credentials, then /?post_logout=1&logout_reason=… */
   device_removed: { reason: string };
   /** Another connection of the same device took over: comms stop, and nothing on the page changes but Socket.stream. */
