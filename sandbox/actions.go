@@ -44,9 +44,15 @@ func (a *account) act(x messageActionArgs, chat string, fromMe bool) {
 	case "edit":
 		m.Body, m.Edited = x.Text, x.T
 	case "revoke":
-		m.Type, m.Body, m.Media, m.Reactions = "revoked", "", nil, nil
+		m.Type, m.Body, m.Media, m.Reactions, m.Votes, m.Pin = "revoked", "", nil, nil, nil, nil
 	case "react":
 		m.react(x.Author, x.Text)
+	case "vote":
+		m.vote(x.Author, x.Options)
+	case "pin":
+		m.Pin = &WirePin{By: x.Author, T: x.T, Seconds: x.Seconds}
+	case "unpin":
+		m.Pin = nil
 	case "star", "unstar":
 		m.Star = x.Action == "star"
 	case "delete":
@@ -66,6 +72,19 @@ func (m *entry) react(author, emoji string) {
 		delete(reactions, author)
 	}
 	m.Reactions = reactions
+}
+
+// vote keeps what an account chooses in a poll; nothing chosen is no vote.
+func (m *entry) vote(author string, options []string) {
+	votes := maps.Clone(m.Votes) // as with reactions
+	if votes == nil {
+		votes = map[string][]string{}
+	}
+	votes[author] = options
+	if len(options) == 0 {
+		delete(votes, author)
+	}
+	m.Votes = votes
 }
 
 // applyChat carries out a change of a chat.

@@ -160,13 +160,23 @@ func (s *Server) controlDeeds(mux *http.ServeMux) {
 	}))
 	mux.HandleFunc("POST /phones/{number}/act", control1(func(r *http.Request, a struct {
 		Chat   string `json:"chat"`
-		Action string `json:"action"` // edit, revoke, react, star, unstar, delete
+		Action string `json:"action"` // edit, revoke, react, vote, pin, unpin, star, unstar, delete
 		ID     string `json:"id"`
 		FromMe bool   `json:"from_me"`
 		Text   string `json:"text"`
+
+		Options []string `json:"options"` // of a vote
+		Seconds int64    `json:"seconds"` // of a pin
 	}) (any, error) {
-		return none{}, s.Act(r.PathValue("number"), a.Chat, a.Action, a.ID, a.FromMe, a.Text)
+		target := messageTarget{ID: a.ID, FromMe: a.FromMe}
+		return none{}, s.actFrom(r.PathValue("number"), messageActionArgs{Chat: a.Chat, Action: a.Action, Target: target, Text: a.Text, Options: a.Options, Seconds: a.Seconds})
 	}))
+	mux.HandleFunc("POST /phones/{number}/presence", control1(func(r *http.Request, a struct {
+		Online bool `json:"online"`
+	}) (any, error) {
+		return none{}, s.SetOnline(r.PathValue("number"), a.Online)
+	}))
+	mux.HandleFunc("GET /phones/{number}/calls", control0(func(r *http.Request) (any, error) { return s.Calls(r.PathValue("number")) }))
 	mux.HandleFunc("POST /phones/{number}/group", control1(func(r *http.Request, a struct {
 		Action       string   `json:"action"`
 		Group        string   `json:"group"`

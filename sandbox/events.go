@@ -1,6 +1,7 @@
 package sandbox
 
 import (
+	"encoding/json"
 	"slices"
 	"strings"
 )
@@ -57,6 +58,11 @@ func (w *world) apply(e *event) []outgoing {
 		return w.applyMessage(e)
 	case "call":
 		return w.applyCall(e)
+	case "call_rejected":
+		a := w.ensure(e.Account)
+		if i := slices.IndexFunc(a.Calls, func(c Call) bool { return c.ID == e.Name }); i >= 0 {
+			a.Calls[i].Rejected = true
+		}
 	case "copy":
 		for _, r := range w.receipts[e.Account+" "+e.Message.ID] {
 			r.Copies++
@@ -184,6 +190,10 @@ const callLog = "call_log"
 // applyCall stores a call that nobody answered for the one who was called: Name is the number.
 func (w *world) applyCall(e *event) []outgoing {
 	caller, receiver := w.ensure(e.Account), w.ensure(e.Name)
+	var id string
+	if json.Unmarshal(e.Message.Extra["callId"], &id) == nil {
+		caller.Calls = append(caller.Calls, Call{ID: id, To: receiver.wid(), T: e.T})
+	}
 	seen := *e.Message
 	seen.Chat, seen.Pushname = caller.wid(), caller.Phone.Name
 	if p := receiver.People[caller.wid()]; receiver == caller || p != nil && p.Blocked {
@@ -271,6 +281,7 @@ func (w *world) applyReceipt(e *event) []outgoing {
 	for _, id := range r.IDs {
 		if m := author.byKey[msgKey{told.Chat, id, true}]; m != nil {
 			m.Ack = max(m.Ack, ack)
+			m.note(reader.wid(), ack, e.T)
 		}
 		if in := reader.byKey[msgKey{r.Chat, id, false}]; in != nil {
 			in.Ack = max(in.Ack, ack)

@@ -281,7 +281,7 @@ func (s *Server) act(actor *account, device string, a *messageActionArgs) error 
 }
 
 // mayAct: a message is edited by who wrote it; for everybody it is revoked by who wrote it or, in a group, by an admin.
-// Who is not in a group has no business there. The caller holds Server.mu.
+// Who is not in a group has no business there; where only admins change a group, only they pin. The caller holds Server.mu.
 func (w *world) mayAct(actor *account, a *messageActionArgs) bool {
 	admin := false
 	if g := w.group(a.Chat); g != nil {
@@ -296,12 +296,23 @@ func (w *world) mayAct(actor *account, a *messageActionArgs) bool {
 		return a.Target.FromMe
 	case "revoke":
 		return a.Target.FromMe || admin
+	case "pin", "unpin":
+		g := w.group(a.Chat)
+		return g == nil || admin || !g.Restrict
+	case "vote":
+		m := actor.byKey[msgKey{a.Chat, a.Target.ID, a.Target.FromMe}]
+		return m == nil || m.Type == "poll_creation"
 	}
 	return true
 }
 
 // Act lets a phone edit, revoke or react to a message, or star or delete its own copy of it.
 func (s *Server) Act(number, chat, action, id string, fromMe bool, text string) error {
+	return s.actFrom(number, messageActionArgs{Chat: chat, Action: action, Text: text, Target: messageTarget{ID: id, FromMe: fromMe}})
+}
+
+// actFrom is Act for every action: vote needs the options, pin the seconds.
+func (s *Server) actFrom(number string, x messageActionArgs) error {
 	n, err := parseUser(number)
 	if err != nil {
 		return err
@@ -312,8 +323,8 @@ func (s *Server) Act(number, chat, action, id string, fromMe bool, text string) 
 	if a.Offline {
 		return errOffline(n)
 	}
-	x := messageActionArgs{Chat: chat, Action: action, ID: NewMessageID(), Text: text, Target: messageTarget{ID: id, FromMe: fromMe}}
-	if i := slices.IndexFunc(a.Log, func(m *entry) bool { return m.ID == id && m.FromMe == fromMe }); i >= 0 {
+	x.ID = NewMessageID()
+	if i := slices.IndexFunc(a.Log, func(m *entry) bool { return m.ID == x.Target.ID && m.FromMe == x.Target.FromMe }); i >= 0 {
 		x.Target.Author = a.Log[i].Author
 	}
 	return s.act(a, "", &x)

@@ -15,8 +15,8 @@ func handlers() map[string]func(*conn, request) error {
 		"hello": (*conn).hello, "refs": (*conn).refs, "pairing_code": (*conn).pairingCode, "ping": (*conn).ping,
 		"logout": (*conn).logout, "got": (*conn).gotPushes, "history": (*conn).history, "earlier": (*conn).earlier,
 		"message": (*conn).message, "step": (*conn).step, "steps": (*conn).steps, "message_action": (*conn).messageAction, "receipt": (*conn).receipt,
-		"chatstate": (*conn).chatstate, "presence": (*conn).presence, "chat_action": (*conn).chatAction,
-		"usync": (*conn).usync, "devices": (*conn).devices, "media_conn": (*conn).mediaConn, "group": (*conn).group, "block": (*conn).block,
+		"chatstate": (*conn).chatstate, "presence": (*conn).presence, "call_reject": (*conn).callReject, "chat_action": (*conn).chatAction,
+		"usync": (*conn).usync, "devices": (*conn).devices, "media_conn": (*conn).mediaConn, "group": (*conn).group, "block": (*conn).block, "contact": (*conn).saveContact, "message_info": (*conn).messageInfo,
 		"profile": (*conn).profile, "profile_picture": (*conn).profilePicture, "about": (*conn).about,
 	}
 }
@@ -185,21 +185,6 @@ func (c *conn) chatstate(req request) error {
 		d.owner.typing(a.Chat, a.State)
 		c.s.showTyping(d.owner, a.Chat, a.State)
 		c.s.notify()
-		return nil
-	})
-}
-
-// presence answers a subscription: the phones of the sandbox are always online.
-func (c *conn) presence(req request) error {
-	a, err := decode[presenceArgs](req.Args)
-	if err != nil {
-		return err
-	}
-	return c.linked(func(*device) error {
-		c.ok(req.N, none{})
-		if a.Subscribe != "" {
-			c.push("presence", presenceArgs{WID: a.Subscribe, State: "available"})
-		}
 		return nil
 	})
 }

@@ -70,6 +70,16 @@ type WireMessage struct {
 	Star      bool              `json:"star,omitempty"`
 	Edited    int64             `json:"edited,omitempty"`    // when it was last edited
 	Reactions map[string]string `json:"reactions,omitempty"` // emoji by the wid of who reacted
+
+	Votes map[string][]string `json:"votes,omitempty"` // of a poll: options by the wid of who chose them
+	Pin   *WirePin            `json:"pin,omitempty"`
+}
+
+// WirePin says who pinned a message for everybody, when, and for how many seconds.
+type WirePin struct {
+	By      string `json:"by"`
+	T       int64  `json:"t"`
+	Seconds int64  `json:"seconds"`
 }
 
 // WireContact is somebody the account knows.
@@ -229,12 +239,15 @@ type messageTarget struct {
 
 type messageActionArgs struct {
 	Chat   string        `json:"chat"`
-	Action string        `json:"action"` // edit, revoke, react; for the own account only: star, unstar, delete
+	Action string        `json:"action"` // edit, revoke, react, vote, pin, unpin; for the own account only: star, unstar, delete
 	Target messageTarget `json:"target"`
 	ID     string        `json:"id"`
 	Author string        `json:"author,omitempty"`
 	Text   string        `json:"text,omitempty"`
 	T      int64         `json:"t,omitempty"`
+
+	Options []string `json:"options,omitempty"` // of a vote: all that are chosen now
+	Seconds int64    `json:"seconds,omitempty"` // of a pin
 }
 
 type groupArgs struct {

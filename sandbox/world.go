@@ -33,8 +33,13 @@ type account struct {
 	Offline bool                    `json:"offline,omitempty"` // the phone; its linked devices are not
 	Waiting []*Received             `json:"waiting,omitempty"` // what the phone gets when it is back
 
+	Calls []Call `json:"calls,omitempty"` // that the phone made
+
 	byKey map[msgKey]*entry
 	seed  *seed
+
+	away     bool  // the phone's owner is not looking at WhatsApp
+	lastSeen int64 // since when
 
 	typingIn    string // the chat in which a linked device types now
 	typingState string // composing or recording
@@ -45,6 +50,32 @@ type entry struct {
 	WireMessage
 	Device string `json:"device,omitempty"` // the linked device that sent it
 	Silent bool   `json:"silent,omitempty"` // WhatsApp never acknowledged it
+
+	Seen map[string]*seenBy `json:"seen,omitempty"` // of own messages: what became of it with each receiver, by wid
+}
+
+// seenBy is when a receiver got, read and played a message, epoch seconds; 0: not yet.
+type seenBy struct {
+	Delivered int64 `json:"delivered,omitempty"`
+	Read      int64 `json:"read,omitempty"`
+	Played    int64 `json:"played,omitempty"`
+}
+
+// note keeps the first time of each kind; who read a message has got it.
+func (m *entry) note(reader string, ack int, t int64) {
+	if m.Seen == nil {
+		m.Seen = map[string]*seenBy{}
+	}
+	x := m.Seen[reader]
+	if x == nil {
+		x = &seenBy{}
+		m.Seen[reader] = x
+	}
+	for i, when := range []*int64{&x.Delivered, &x.Read, &x.Played} {
+		if ack >= i+2 && *when == 0 {
+			*when = t
+		}
+	}
 }
 
 // device is a linked page.

@@ -17,6 +17,7 @@ import { loadGroups } from "./modules/groups";
 import { onCall } from "./modules/misc";
 import { onGroupNotification } from "./modules/group-notices";
 import { onChatstate, onPresence } from "./modules/presence";
+import { loadPins } from "./modules/pins";
 import { device, saveLink } from "./modules/prefs";
 import { isMigrated, readdress, setMigrated } from "./lid";
 import { historyWritten, onHistory, onMessages, onReceipt } from "./modules/receive";
@@ -139,7 +140,7 @@ async function login(success: { wid: string; lid: string; pushname: string; db_k
   if (!loaded) {
     loaded = true;
     await setMigrated(!!success.lid_migrated);
-    await Promise.all([loadContacts(), loadGroups()]);
+    await Promise.all([loadContacts(), loadGroups(), loadPins()]);
     await loadChats();
   }
   comms.ready();

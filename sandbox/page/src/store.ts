@@ -3,7 +3,7 @@
 
 import { Database } from "./base/idb";
 
-export const modelStorage = new Database("model-storage", 4, {
+export const modelStorage = new Database("model-storage", 5, {
   chat: { keyPath: "id" },
   contact: { keyPath: "id" },
   "group-metadata": { keyPath: "id" },
@@ -12,6 +12,9 @@ export const modelStorage = new Database("model-storage", 4, {
   message: { keyPath: "id", indexes: { chat: ["chat", "rowId"], pending: "pending", call: "callId" } },
   // One for each message and sender: see modules/reactions.ts.
   reactions: { keyPath: ["parentMsgKey", "senderUserJid"], indexes: { parent: "parentMsgKey" } },
+  // One for each poll and voter, see modules/polls.ts; one for each message that was ever pinned.
+  "poll-votes": { keyPath: ["parentMsgKey", "sender"], indexes: { parent: "parentMsgKey" } },
+  "pin-in-chat": { keyPath: "parentMsgKey" },
   // The past as it came, up to a chunk of one chat in a record, key [chat, rowId of the first]: a record for each of
   // 200,000 messages would take minutes. They become rows of "message" when somebody looks at the chat: see unpack.
   "message-history": {},

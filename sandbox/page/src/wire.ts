@@ -40,6 +40,8 @@ export interface WireMessage {
   star?: boolean;
   edited?: number; // when it was last edited
   reactions?: Record<string, string>; // emoji by the wid of who reacted
+  votes?: Record<string, string[]>; // of a poll: options by the wid of who chose them
+  pin?: { by: string; t: number; seconds: number };
 }
 
 export interface WireContact {
@@ -91,7 +93,13 @@ export interface GroupRequest {
   reason?: string; // Left, Removed
 }
 
-export type MessageAction = "edit" | "revoke" | "react" | "star" | "unstar" | "delete";
+export type MessageAction = "edit" | "revoke" | "react" | "vote" | "pin" | "unpin" | "star" | "unstar" | "delete";
+
+/** What an action needs beside its text: a vote all options that are chosen now, a pin how long it stays. */
+export interface ActionArgs {
+  options?: string[];
+  seconds?: number;
+}
 
 /** Requests of the page. */
 export interface Requests {
@@ -127,8 +135,8 @@ export interface Requests {
   presence: { args: { state: "available" | "unavailable" } | { subscribe: string }; ok: Record<string, never> };
   /** Changes of a chat that WhatsApp syncs (kept: archive, pin, mute, unread, clear, delete; others are passed to the other devices only). */
   chat_action: { args: { chat: string; action: string; value?: unknown }; ok: Record<string, never> };
-  /** Edit, revoke, reaction: messages about a message. Star, unstar and delete change the own copy only. 403: an edit of what another wrote; a revocation of it, except by an admin. */
-  message_action: { args: { chat: string; action: MessageAction; target: { id: string; from_me: boolean; author?: string }; id: string; text?: string }; ok: { t: number } };
+  /** Edit, revoke, reaction, vote, pin: messages about a message. Star, unstar and delete change the own copy only. 403: an edit of what another wrote; a revocation of it, except by an admin. */
+  message_action: { args: { chat: string; action: MessageAction; target: { id: string; from_me: boolean; author?: string }; id: string; text?: string } & ActionArgs; ok: { t: number } };
   /**
    * create, join and info (by code); members: query (pushes the chat), leave, invite_code, and where the settings allow it add, subject,
    * description, picture; admins: also remove, promote, demote, reset_invite, requests, approve, reject, property:NAME. Each change is
@@ -140,6 +148,11 @@ export interface Requests {
   };
   /** On how many devices an account is: its phone and what is linked with it. */
   devices: { args: { wids: string[] }; ok: { counts: number[] } };
+  /** Name in the address book; an empty one takes somebody out of it. ok is the contact as it is now. */
+  contact: { args: { wid: string; name: string; short_name: string }; ok: WireContact };
+  /** What became of an own message with each receiver: epoch seconds. */
+  message_info: { args: { chat: string; id: string }; ok: { receipts: { wid: string; delivered?: number; read?: number; played?: number }[]; receivers: number } };
+  call_reject: { args: { id: string; creator: string }; ok: Record<string, never> };
   block: { args: { wid: string; blocked: boolean }; ok: Record<string, never> };
   profile_picture: { args: { wid: string }; ok: { url?: string; tag?: string } };
   about: { args: { wid: string }; ok: { about: string } };
@@ -165,7 +178,7 @@ export interface Pushes {
   presence: { wid: string; state: "available" | "unavailable"; t?: number };
   /** Somebody rings. */
   call: { id: string; from: string; video?: boolean; t: number };
-  message_action: { chat: string; action: MessageAction; target: { id: string; from_me: boolean; author?: string }; id: string; author?: string; text?: string; t: number };
+  message_action: { chat: string; action: MessageAction; target: { id: string; from_me: boolean; author?: string }; id: string; author?: string; text?: string; t: number } & ActionArgs;
   chat_action: { chat: string; action: string; value?: unknown };
   contact: WireContact;
   chat: WireChat;

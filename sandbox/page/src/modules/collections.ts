@@ -46,6 +46,8 @@ export function defineCollections(): void {
       Contact: R("WAWebContactCollection").ContactCollection,
       WAWebGroupMetadataCollection: R("WAWebGroupMetadataCollection").default,
       Msg: R("WAWebMsgCollection").MsgCollection,
+      MsgInfo: R("WAWebMsgInfoCollection").MsgInfoCollection,
+      PinInChat: R("WAWebPinInChatCollection").PinInChatCollection,
       Presence: R("WAWebPresenceCollection").PresenceCollection,
       ProfilePicThumb: R("WAWebProfilePicThumbCollection").ProfilePicThumbCollection,
       Reactions: R("WAWebReactionsCollection").ReactionsCollection,
@@ -60,7 +62,6 @@ export function defineCollections(): void {
   define("WAWebOfflineHandler", () => ({ OfflineMessageHandlerImpl, OfflineMessageHandler: new OfflineMessageHandlerImpl() }));
   define("WAWebSyncGatingUtils", () => ({ isHistorySyncOnDemandEnabled: () => false, isPlaceholderMessageResendEnabled: () => false }));
   define("WAWebNonMessageDataRequestPlaceholderMessageResendUtils", () => ({ handlePlaceholderMsgsSeen: async (_msgs: unknown, _seen: unknown) => {} }));
-  define("WAWebAddonPollVoteTableMode", () => ({ pollVoteTableMode: { bulkUpsert: async (_votes: unknown[]) => {} } }));
   define("WAWebDebug", () => ({ default: { VERSION } }));
 }
 

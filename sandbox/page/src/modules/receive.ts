@@ -10,6 +10,8 @@ import { forgetNewest, saveChats, updateChat } from "./chats";
 import { saveContacts } from "./contacts";
 import { ACK, isSystemType, unixTime } from "./enums";
 import { MsgKey, wid } from "./ids";
+import { storePastPins } from "./pins";
+import { storePastVotes } from "./polls";
 import { storePastReactions } from "./reactions";
 import { newestPerChat, storePast, toRow, updateMessage } from "./messages";
 
@@ -112,7 +114,10 @@ export let historyWritten: Promise<void> = Promise.resolve();
 
 async function storeHistory(messages: WireMessage[]): Promise<void> {
   const rows = messages.map((m) => toRow(attributesOf(m)));
-  await storePastReactions(messages.flatMap((message, i) => (message.reactions ? [{ id: rows[i]!.id, message }] : [])));
+  const past = messages.flatMap((message, i) => (message.reactions || message.votes || message.pin ? [{ id: rows[i]!.id, message }] : []));
+  await storePastReactions(past);
+  await storePastVotes(past);
+  await storePastPins(past);
   await historyWritten;
   historyWritten = storePast(rows);
   for (const row of newestPerChat(rows)) {
