@@ -25,10 +25,10 @@ func (w *world) applyAction(e *event) []outgoing {
 			continue
 		}
 		seen := a
-		if !isGroup(a.Chat) {
+		if !isShared(a.Chat) {
 			seen.Chat = actor.wid()
 		}
-		seen.Target.FromMe = !a.Target.FromMe && (!isGroup(a.Chat) || a.Target.Author == r.wid())
+		seen.Target.FromMe = !a.Target.FromMe && (!isShared(a.Chat) || a.Target.Author == r.wid())
 		r.act(seen, seen.Chat, seen.Target.FromMe)
 		out = append(out, r.all("message_action", seen, "")...)
 	}

@@ -75,7 +75,7 @@ func (w *world) phoneChats(a *account, wid string) []PhoneChat {
 	}
 	sums, waiting := map[string]*sum{}, a.waiting()
 	for _, m := range a.Log {
-		if wid != "" && m.Chat != wid || m.Type == callLog || len(waiting) > 0 && waiting[m.ID] && !m.FromMe {
+		if wid != "" && m.Chat != wid || m.Type == callLog || m.Chat == statusWID || len(waiting) > 0 && waiting[m.ID] && !m.FromMe {
 			continue
 		}
 		x := sums[m.Chat]
@@ -282,7 +282,7 @@ func (s *Server) catchUp(a *account) (start func()) {
 			continue
 		}
 		sender, chat := s.world.ensure(number), a.wid()
-		if isGroup(m.Chat) {
+		if isShared(m.Chat) {
 			chat = m.Chat
 		}
 		// What WhatsApp never acknowledged has no receipts either, and a fault may keep them back.

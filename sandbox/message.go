@@ -125,7 +125,7 @@ func (s *Server) normalise(m *WireMessage) (occasion, error) {
 	if m.Type == "" {
 		return occasion{}, errorf(400, "a message needs a type")
 	}
-	if isGroup(m.Chat) {
+	if isShared(m.Chat) {
 		return occasion{number: m.Chat}, nil
 	}
 	number, err := parseUser(m.Chat)
@@ -166,6 +166,9 @@ func (s *Server) accept(d *device, m WireMessage, o occasion) (parcel, error) {
 
 // reachable says why a message cannot go to chat. The caller holds s.mu.
 func (s *Server) reachable(sender *account, chat string, o occasion) error {
+	if chat == statusWID {
+		return nil
+	}
 	if !isGroup(chat) {
 		if !s.exists(o) {
 			return errorf(404, "item-not-found")
@@ -237,7 +240,7 @@ func (s *Server) undelivered(p parcel) bool {
 // receipt lets a phone tell that it has a message. The caller holds s.mu.
 func (s *Server) receipt(number string, p parcel, kind string) {
 	r := &receiptArgs{Chat: p.sender.wid(), IDs: []string{p.message.ID}, Type: kind, Author: p.sender.wid()}
-	if isGroup(p.message.Chat) {
+	if isShared(p.message.Chat) {
 		r.Chat = p.message.Chat
 	}
 	a := s.world.ensure(number)
@@ -266,7 +269,7 @@ func (c *conn) messageAction(req request) error {
 
 // act keeps an action on a message and tells whom it concerns. The caller holds s.mu.
 func (s *Server) act(actor *account, device string, a *messageActionArgs) error {
-	if !isGroup(a.Chat) {
+	if !isShared(a.Chat) {
 		number, err := parseUser(a.Chat)
 		if err != nil {
 			return err

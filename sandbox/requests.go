@@ -152,7 +152,7 @@ func (c *conn) receipt(req request) error {
 	}
 	return c.linked(func(d *device) error {
 		r := &a
-		if !isGroup(r.Chat) {
+		if !isShared(r.Chat) {
 			number, err := parseUser(r.Chat)
 			if err != nil {
 				return err

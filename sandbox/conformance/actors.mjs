@@ -62,6 +62,13 @@ export async function actors(api, owner) {
     online: (online) => api.post(`/phones/${friend}/presence`, { online }),
     readsAll: () => api.post(`/phones/${friend}/read`, { chat: wid(owner) }),
     sends: async (message) => (await api.post(`/phones/${friend}/send`, { to: owner, ...message })).id,
+    /** The owner and the friend know each other: then they see each other's status. */
+    befriend: async () => {
+      await api.post("/phones", { number: owner, name: "Toko", address_book: [{ wid: wid(friend), name: "Budi" }] });
+      await api.post("/phones", { number: friend, address_book: [{ wid: wid(owner), name: "Toko" }] });
+    },
+    posts: async (body) => (await api.post(`/phones/${friend}/send`, { to: "status@broadcast", body })).id,
+    statuses: async () => (await api.get(`/phones/${friend}/messages?chat=status@broadcast`)).map((m) => [m.type, m.body, m.from_me, m.ack ?? 0]),
     /** Who is in a group: + is an admin. */
     members: async (g) => (await group(g)).participants.map((p) => (p.admin ? "+" : "") + p.wid),
   };

@@ -188,6 +188,23 @@ test("a voice note is played", async () => {
   assert.equal((await a.theirs(id)).ack, 4);
 });
 
+test("status: posted, seen by who is known, taken back; somebody else's is seen", async () => {
+  await a.befriend();
+  const posted = await run(() => window.WPP.status.sendTextStatus("buka").then(async (r) => [r.id, (await r.sendMsgResult).messageSendResult]));
+  assert.equal(posted[1], "OK");
+  const picture = await wpp("status.sendImageStatus", `data:image/png;base64,${png}`, { caption: "toko" });
+  assert.deepEqual((await a.statuses()).map((m) => m.slice(0, 3)), [["chat", "buka", false], ["image", "toko", false]]);
+  assert.equal((await a.received("6281234560012")).some((m) => m.chat === "status@broadcast"), false, "third is in nobody's address book");
+  assert.equal(await run(() => window.WPP.status.getMyStatus().then((s) => s.totalCount)), 2);
+  await wpp("status.remove", picture.id);
+  assert.deepEqual((await a.statuses()).map((m) => m[0]), ["chat", "revoked"]);
+  const id = await a.posts("libur");
+  const key = await until("it shows", () => run((c) => window.WPP.status.get(c)?.msgs.last()?.id.toString(), friend));
+  assert.equal(key, `false_status@broadcast_${id}_${friend}`);
+  await wpp("status.sendReadStatus", friend, key);
+  assert.deepEqual((await a.statuses()).at(-1), ["chat", "libur", true, 3]);
+});
+
 test("clear keeps what has a star; delete takes the chat", async () => {
   const [gone, kept] = [await text("hilang"), await text("tinggal")];
   await wpp("chat.starMessage", kept);

@@ -150,6 +150,20 @@ test("a call is told of and rejected", async () => {
   assert.deepEqual((await a.calls()).map((c) => [c.id, c.rejected]), [[id, true]]);
 });
 
+test("status: posted and taken back; somebody else's is a message of status@broadcast", async () => {
+  await a.befriend();
+  await client.sendMessage("status@broadcast", "buka");
+  await becomes("the friend sees it", async () => (await a.statuses()).map((m) => m.slice(0, 3)), [["chat", "buka", false]]);
+  const [mine] = await until("it is listed", async () => ((l) => l.length && l)((await client.getBroadcasts()).filter((b) => b.id._serialized === a.owner && b.totalCount === 1)));
+  assert.equal(mine.unreadCount, 0);
+  const key = await judge.run(() => window.require("WAWebCollections").Status.getMyStatus().msgs.last().id._serialized);
+  await client.revokeStatusMessage(key);
+  assert.deepEqual((await a.statuses()).map((m) => m[0]), ["revoked"]);
+  const id = await a.posts("libur");
+  const [message] = await event("message", (m) => m.id.id === id);
+  assert.deepEqual([message.from, message.author, message.isStatus], ["status@broadcast", friend, true]);
+});
+
 test("clear and delete a chat", async () => {
   const chat = await client.getChatById(friend);
   assert.equal(await chat.clearMessages(), true);

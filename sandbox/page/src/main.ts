@@ -48,6 +48,7 @@ import { defineReactions } from "./modules/reactions";
 import { defineReceive } from "./modules/receive";
 import { defineSend } from "./modules/send";
 import { defineSettings } from "./modules/settings";
+import { defineStatus } from "./modules/status";
 import { defineThumbs } from "./modules/thumbs";
 import { defineVcards } from "./modules/vcards";
 import { launch } from "./session";
@@ -71,6 +72,7 @@ function page(): void {
   defineSend();
   defineReceive();
   defineMisc();
+  defineStatus();
   defineActions();
   defineReactions();
   defineGroupSettings();

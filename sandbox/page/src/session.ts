@@ -22,6 +22,7 @@ import { device, saveLink } from "./modules/prefs";
 import { isMigrated, readdress, setMigrated } from "./lid";
 import { historyWritten, onHistory, onMessages, onReceipt } from "./modules/receive";
 import { resendPending } from "./modules/send";
+import { loadStatuses } from "./modules/status";
 import { wid } from "./modules/ids";
 import { nameSteps } from "./steps";
 import { destroyStorage, modelStorage, unlockMessages } from "./store";
@@ -142,6 +143,7 @@ async function login(success: { wid: string; lid: string; pushname: string; db_k
     await setMigrated(!!success.lid_migrated);
     await Promise.all([loadContacts(), loadGroups(), loadPins()]);
     await loadChats();
+    await loadStatuses();
   }
   comms.ready();
   if (resuming) synced();
@@ -162,6 +164,7 @@ async function sync(): Promise<void> {
 async function historyDone(): Promise<void> {
   await historyWritten;
   await modelStorage.put("sync-state", Date.now(), "history");
+  await loadStatuses();
   R("WAWebBackendEventBus").BackendEventBus.triggerInitialChatHistorySynced();
   synced();
 }

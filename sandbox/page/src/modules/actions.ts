@@ -81,7 +81,7 @@ async function revoke(msgs: any): Promise<void> {
   }
 }
 
-async function showRevoked(msg: any, subtype: "sender" | "admin", by?: unknown): Promise<void> {
+export async function showRevoked(msg: any, subtype: "sender" | "admin", by?: unknown): Promise<void> {
   msg.set(revoked(msg.id, subtype, by));
   await saveMsg(msg);
 }

@@ -12,6 +12,7 @@ import { showCleared, showDeletedChat } from "./chat-deeds";
 import { unixTime } from "./enums";
 import { chatTitle } from "./getters";
 import { maybeWid, MsgKey, wid, type Wid } from "./ids";
+import { SuperChatMsgs } from "./super-chat";
 import { newestOf, rowToAttributes, systemRow, toPlain } from "./messages";
 import { saveGroups } from "./groups";
 
@@ -31,14 +32,6 @@ defineModel(Mute, {
   session: {},
   derived: { isMuted: { deps: ["expiration"], fn: (self) => self.expiration === -1 || self.expiration > unixTime() } },
 });
-
-/** WAWebSuperChatMsgs: what chats and statuses share. */
-class SuperChatMsgs extends BaseModel {
-  onEmptyMRM(): void { throw new Error("onEmptyMRM not implemented"); }
-  removeMsg(msg: any): void { this.msgs.remove(msg); }
-  getAllCMCs(): any[] { return [this.msgs]; }
-  getAllMsgs(): any[] { return this.msgs.getModelsArray(); }
-}
 
 export class Chat extends SuperChatMsgs {
   override onEmptyMRM(): void {}
@@ -192,6 +185,11 @@ async function findOrCreate(w: Wid): Promise<{ chat: any; created: boolean }> {
 
 /** Asks the server who this is, writes the chat and its first system message, then shows both. */
 async function createChat(id: Wid): Promise<void> {
+  if (id.isStatus()) {
+    // Clients take statuses for a chat; it is one in memory only, and nothing is written in it.
+    R("WAWebChatCollection").ChatCollection.add({ id, t: unixTime() });
+    return;
+  }
   let lid = R("WAWebApiContact").getCurrentLid(id);
   if (id.isUser() && !lid) {
     const found = await R("WAWebQueryExistsJob").queryWidExists(id, {});

@@ -17,7 +17,7 @@ const WID_FIELDS = ["from", "to", "author", "quotedParticipant", "quotedRemoteJi
 const STORED =
   "type subtype body caption t ack invis star isNewMsg local self mimetype size filename mediaKey mediaKeyTimestamp filehash encFilehash directPath width height duration isViewOnce isGif waveform pageCount isCaptionByUser " +
   "quotedMsg quotedStanzaID quotedType mentionedJidList lat lng loc vcardFormattedName vcardList pollName pollOptions pollSelectableOptionsCount notifyName isSendFailure isForwarded forwardingScore " +
-  "ephemeralDuration templateParams matchedText title description canonicalUrl thumbnail rowId messageSecret protocolMessageKey latestEditMsgKey latestEditSenderTimestampMs recipients revokeSender hasReaction callId isVideoCall isGroupCall";
+  "ephemeralDuration templateParams matchedText title description canonicalUrl thumbnail rowId messageSecret protocolMessageKey latestEditMsgKey latestEditSenderTimestampMs recipients revokeSender hasReaction callId isVideoCall isGroupCall backgroundColor font";
 
 /** The chat of a message. The model itself has no such property; clients add one. */
 export function chatOf(msg: any): any {

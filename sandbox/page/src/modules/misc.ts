@@ -42,16 +42,6 @@ export function onCall(push: Pushes["call"]): void {
   R("WAWebCallCollection").default.processIncomingCall({ id: push.id, peerJid: wid(push.from), isVideo: !!push.video, isGroup: false, outgoing: false, offerTime: push.t });
 }
 
-class Status extends BaseModel {}
-defineModel(Status, { proxyName: "status-v3", props: { id: undefined, totalCount: 0, unreadCount: 0 }, session: {} });
-
-class StatusCollectionImpl extends BaseCollection {
-  static override model = Status;
-  getMyStatus(): any { return this.gadd(R("WAWebUserPrefsMeUser").getMeUser()); }
-  getUnexpired(): any[] { return []; }
-  hasSynced(): boolean { return true; }
-}
-
 class SearchQuery {
   filter: any;
   term: string;
@@ -121,7 +111,6 @@ export function defineMisc(): void {
   define("WAWebVoipWaCallEnums", () => ({ CallState }));
   define("WAWebCallModel", () => ({ default: Call }));
   define("WAWebCallCollection", () => ({ default: new CallCollectionImpl() }));
-  define("WAWebStatusCollection", () => ({ StatusCollection: new StatusCollectionImpl() }));
   defineWrapped();
   defineTimelock();
 }
