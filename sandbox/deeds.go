@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"crypto/rand"
 	"encoding/json"
+	"maps"
 	"net/http"
 	"slices"
 	"time"
@@ -19,13 +20,15 @@ type Account struct {
 	Picture  string        `json:"picture"` // SHA-256 of the JPEG, hex; "": none
 	Chats    []WireChat    `json:"chats"`
 	Contacts []WireContact `json:"contacts"`
+
+	Privacy map[string]string `json:"privacy,omitempty"` // what was set, by WhatsApp's names
 }
 
 // Account returns what WhatsApp keeps of an account.
 func (s *Server) Account(number string) (Account, error) {
 	x := Account{Chats: []WireChat{}, Contacts: []WireContact{}}
 	err := s.withPhone(number, func(a *account) {
-		x.Name, x.About, x.Picture = a.Phone.Name, a.About, a.Picture
+		x.Name, x.About, x.Picture, x.Privacy = a.Phone.Name, a.About, a.Picture, maps.Clone(a.Privacy)
 		for _, c := range a.Chats {
 			x.Chats = append(x.Chats, *c)
 		}

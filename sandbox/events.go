@@ -58,6 +58,12 @@ func (w *world) apply(e *event) []outgoing {
 		return w.applyMessage(e)
 	case "call":
 		return w.applyCall(e)
+	case "privacy":
+		a := w.ensure(e.Account)
+		if a.Privacy == nil {
+			a.Privacy = map[string]string{}
+		}
+		a.Privacy[e.Name] = e.About
 	case "call_rejected":
 		a := w.ensure(e.Account)
 		if i := slices.IndexFunc(a.Calls, func(c Call) bool { return c.ID == e.Name }); i >= 0 {
@@ -295,6 +301,9 @@ func (w *world) applyReceipt(e *event) []outgoing {
 		return nil
 	}
 	author := w.ensure(number)
+	if reader.Privacy["readreceipts"] == "none" && r.Type == "read" && !isShared(r.Chat) {
+		return nil // read, and nobody is told
+	}
 	told := receiptArgs{Chat: r.Chat, IDs: r.IDs, Type: r.Type, T: e.T}
 	if isShared(r.Chat) {
 		told.Author = reader.wid()

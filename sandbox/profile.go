@@ -77,7 +77,7 @@ func (c *conn) profilePicture(req request) error {
 		if err != nil {
 			return err
 		}
-		if a != nil && a.Picture != "" {
+		if a != nil && a.Picture != "" && a.shows("profile", d.owner) {
 			answer["url"] = "https://" + pageHost + picturePath + "/" + a.Picture
 			answer["tag"] = a.Picture[:10]
 		}
@@ -97,7 +97,7 @@ func (c *conn) about(req request) error {
 			return err
 		}
 		text := ""
-		if a != nil {
+		if a != nil && a.shows("status", d.owner) {
 			text = a.About
 		}
 		c.ok(req.N, map[string]string{"about": text})

@@ -17,7 +17,7 @@ func handlers() map[string]func(*conn, request) error {
 		"message": (*conn).message, "step": (*conn).step, "steps": (*conn).steps, "message_action": (*conn).messageAction, "receipt": (*conn).receipt,
 		"chatstate": (*conn).chatstate, "presence": (*conn).presence, "call_reject": (*conn).callReject, "chat_action": (*conn).chatAction,
 		"usync": (*conn).usync, "devices": (*conn).devices, "media_conn": (*conn).mediaConn, "group": (*conn).group, "block": (*conn).block, "contact": (*conn).saveContact, "message_info": (*conn).messageInfo,
-		"profile": (*conn).profile, "profile_picture": (*conn).profilePicture, "about": (*conn).about,
+		"profile": (*conn).profile, "profile_picture": (*conn).profilePicture, "about": (*conn).about, "privacy": (*conn).privacy,
 	}
 }
 

@@ -158,6 +158,8 @@ type helloSuccess struct {
 		Time     int64  `json:"time"`
 		// LIDMigrated: the account's chats with people are addressed by LID.
 		LIDMigrated bool `json:"lid_migrated,omitempty"`
+		// Privacy: what was set of it, by WhatsApp's names.
+		Privacy map[string]string `json:"privacy,omitempty"`
 	} `json:"success"`
 }
 

@@ -33,7 +33,8 @@ type account struct {
 	Offline bool                    `json:"offline,omitempty"` // the phone; its linked devices are not
 	Waiting []*Received             `json:"waiting,omitempty"` // what the phone gets when it is back
 
-	Calls []Call `json:"calls,omitempty"` // that the phone made
+	Privacy map[string]string `json:"privacy,omitempty"`
+	Calls   []Call            `json:"calls,omitempty"` // that the phone made
 
 	byKey map[msgKey]*entry
 	seed  *seed

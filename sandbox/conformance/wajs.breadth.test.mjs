@@ -179,6 +179,20 @@ test("online, away, last seen", async () => {
   await a.online(true);
 });
 
+test("privacy: kept, and no read receipt goes out", async () => {
+  assert.equal(await wpp("privacy.setLastSeen", "contacts"), "contacts");
+  assert.equal(await wpp("privacy.setReadReceipts", "none"), "none");
+  assert.deepEqual((await a.account()).privacy, { last: "contacts", readreceipts: "none" });
+  const { lastSeen, readReceipts, about } = await wpp("privacy.get");
+  assert.deepEqual([lastSeen, readReceipts, about], ["contacts", "none", "all"]);
+  const id = await a.says("dibaca?");
+  await until("unread", () => run((c) => window.WPP.chat.get(c).unreadCount > 0, friend));
+  await wpp("chat.markIsRead", friend);
+  assert.equal((await a.theirs(id)).ack, 2, "delivered, as far as the friend knows");
+  await assert.rejects(wpp("privacy.setLastSeen", "contact_blacklist", [{ id: third, action: "add" }]), /does not simulate privacy with exceptions/);
+  await wpp("privacy.setReadReceipts", "all");
+});
+
 test("a voice note is played", async () => {
   const id = await a.sends({ type: "ptt", mimetype: "audio/ogg; codecs=opus", data: Buffer.from("OggS").toString("base64") });
   const key = `false_${friend}_${id}`;

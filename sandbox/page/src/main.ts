@@ -42,6 +42,7 @@ import { defineMsgInfo } from "./modules/msg-info";
 import { defineAddressBook } from "./modules/address-book";
 import { defineStanzas } from "./modules/stanzas";
 import { definePrefs } from "./modules/prefs";
+import { definePrivacy } from "./modules/privacy";
 import { defineProfile } from "./modules/profile";
 import { definePresence } from "./modules/presence";
 import { defineReactions } from "./modules/reactions";
@@ -78,6 +79,7 @@ function page(): void {
   defineGroupSettings();
   defineGroupNotices();
   defineProfile();
+  definePrivacy();
   defineVcards();
   defineMediaObjects();
   defineChatDeeds();

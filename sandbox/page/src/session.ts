@@ -17,6 +17,7 @@ import { loadGroups } from "./modules/groups";
 import { onCall } from "./modules/misc";
 import { onGroupNotification } from "./modules/group-notices";
 import { onChatstate, onPresence } from "./modules/presence";
+import { keepPrivacy } from "./modules/privacy";
 import { loadPins } from "./modules/pins";
 import { device, saveLink } from "./modules/prefs";
 import { isMigrated, readdress, setMigrated } from "./lid";
@@ -128,7 +129,7 @@ function onPaired(push: Pushes["paired"]): void {
 
 // ---- login
 
-async function login(success: { wid: string; lid: string; pushname: string; db_key: string; time: number; lid_migrated?: boolean }): Promise<void> {
+async function login(success: { wid: string; lid: string; pushname: string; db_key: string; time: number; lid_migrated?: boolean; privacy?: Record<string, string> }): Promise<void> {
   const resuming = socket().hasSynced;
   R("WAWebUserPrefsMeUser").setMe(wid(success.wid));
   R("WAWebUserPrefsMeUser").setMeLid(wid(success.lid));
@@ -137,6 +138,7 @@ async function login(success: { wid: string; lid: string; pushname: string; db_k
   socket().set({ state: SOCKET_STATE["CONNECTED"], stream: SOCKET_STREAM[resuming ? "RESUMING" : "SYNCING"] });
   attempts = 0;
   unlockMessages();
+  keepPrivacy(success.privacy ?? {});
   if (loaded && isMigrated() !== !!success.lid_migrated) return location.reload();
   if (!loaded) {
     loaded = true;

@@ -109,7 +109,7 @@ export interface Requests {
     args: { device?: { id: string; secret: string }; platform: string; version: string; got?: number };
     ok:
       | { pair: { refs: string[]; ttls_ms: number[] } } // six refs: 60 000, then 20 000 each
-      | { success: { wid: string; lid: string; pushname: string; db_key: string; time: number; lid_migrated?: boolean } };
+      | { success: { wid: string; lid: string; pushname: string; db_key: string; time: number; lid_migrated?: boolean; privacy?: Record<string, string> } };
     // error 401: the device is unknown (unlinked while away): clear credentials and go to /?post_logout=1&logout_reason=…
   };
   /** A fresh round of refs (after UNPAIRED_IDLE). */
@@ -152,6 +152,8 @@ export interface Requests {
   contact: { args: { wid: string; name: string; short_name: string }; ok: WireContact };
   /** What became of an own message with each receiver: epoch seconds. */
   message_info: { args: { chat: string; id: string }; ok: { receipts: { wid: string; delivered?: number; read?: number; played?: number }[]; receivers: number } };
+  /** Who may see something of the account; names and values are WhatsApp's. */
+  privacy: { args: { name: string; value: string }; ok: Record<string, never> };
   call_reject: { args: { id: string; creator: string }; ok: Record<string, never> };
   block: { args: { wid: string; blocked: boolean }; ok: Record<string, never> };
   profile_picture: { args: { wid: string }; ok: { url?: string; tag?: string } };

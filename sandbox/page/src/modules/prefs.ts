@@ -3,6 +3,7 @@
 
 import { define, R } from "../base/loader";
 import { prefs, signalStorage } from "../store";
+import { privacySettings, setPrivacySettings } from "./privacy";
 import { setting } from "./settings";
 import { maybeWid, userWid, wid, type Wid } from "./ids";
 
@@ -159,7 +160,7 @@ export function definePrefs(): void {
     ...setting("AutoDownloadAudio", true),
     ...setting("AutoDownloadVideos", true),
     ...setting("AutoDownloadDocuments", true),
-    getUserPrivacySettings: () => ({ last: "all", online: "all", profile: "all", status: "all", readreceipts: "all", groupadd: "all" }),
-    setUserPrivacySettings: (_settings: unknown) => {},
+    getUserPrivacySettings: () => privacySettings(),
+    setUserPrivacySettings: (settings: Record<string, string>) => setPrivacySettings(settings),
   }));
 }
