@@ -4,6 +4,7 @@ import (
 	"maps"
 	"slices"
 	"strconv"
+	"strings"
 )
 
 // private says whether an action changes the own copy of a message only and is nobody else's business.
@@ -24,10 +25,10 @@ func (w *world) applyAction(e *event) []outgoing {
 			continue
 		}
 		seen := a
-		if !isGroup(a.Chat) {
+		if !isShared(a.Chat) {
 			seen.Chat = actor.wid()
 		}
-		seen.Target.FromMe = !a.Target.FromMe && (!isGroup(a.Chat) || a.Target.Author == r.wid())
+		seen.Target.FromMe = !a.Target.FromMe && (!isShared(a.Chat) || a.Target.Author == r.wid())
 		r.act(seen, seen.Chat, seen.Target.FromMe)
 		out = append(out, r.all("message_action", seen, "")...)
 	}
@@ -43,9 +44,15 @@ func (a *account) act(x messageActionArgs, chat string, fromMe bool) {
 	case "edit":
 		m.Body, m.Edited = x.Text, x.T
 	case "revoke":
-		m.Type, m.Body, m.Media, m.Reactions = "revoked", "", nil, nil
+		m.Type, m.Body, m.Media, m.Reactions, m.Votes, m.Pin = "revoked", "", nil, nil, nil, nil
 	case "react":
 		m.react(x.Author, x.Text)
+	case "vote":
+		m.vote(x.Author, x.Options)
+	case "pin":
+		m.Pin = &WirePin{By: x.Author, T: x.T, Seconds: x.Seconds}
+	case "unpin":
+		m.Pin = nil
 	case "star", "unstar":
 		m.Star = x.Action == "star"
 	case "delete":
@@ -65,6 +72,19 @@ func (m *entry) react(author, emoji string) {
 		delete(reactions, author)
 	}
 	m.Reactions = reactions
+}
+
+// vote keeps what an account chooses in a poll; nothing chosen is no vote.
+func (m *entry) vote(author string, options []string) {
+	votes := maps.Clone(m.Votes) // as with reactions
+	if votes == nil {
+		votes = map[string][]string{}
+	}
+	votes[author] = options
+	if len(options) == 0 {
+		delete(votes, author)
+	}
+	m.Votes = votes
 }
 
 // applyChat carries out a change of a chat.
@@ -89,6 +109,7 @@ func (w *world) applyChat(e *event) []outgoing {
 		}
 	case "clear", "delete":
 		a.Cleared[x.Chat] = e.T
+		a.Kept[x.Chat] = x.Action == "clear" && strings.Contains(string(x.Value), `"keep_starred":true`)
 		if x.Action == "delete" {
 			a.Hidden[x.Chat] = true
 		}

@@ -28,11 +28,12 @@ type conn struct {
 	lane   chan request
 
 	// Guarded by s.mu.
-	device  *device  // after hello of a linked device
-	pairing *pairing // after hello without a device
-	got     bool     // the page answers numbered pushes
-	written int64    // last numbered push on the wire
-	saved   int64    // the same, in the journal
+	device  *device         // after hello of a linked device
+	pairing *pairing        // after hello without a device
+	watches map[string]bool // whose presence it asked for, by wid
+	got     bool            // the page answers numbered pushes
+	written int64           // last numbered push on the wire
+	saved   int64           // the same, in the journal
 
 	stepsTold, stepsKnown int64 // numbers of the last push "steps", and of the last that the page has answered
 }

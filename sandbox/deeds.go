@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"crypto/rand"
 	"encoding/json"
+	"maps"
 	"net/http"
 	"slices"
 	"time"
@@ -19,13 +20,15 @@ type Account struct {
 	Picture  string        `json:"picture"` // SHA-256 of the JPEG, hex; "": none
 	Chats    []WireChat    `json:"chats"`
 	Contacts []WireContact `json:"contacts"`
+
+	Privacy map[string]string `json:"privacy,omitempty"` // what was set, by WhatsApp's names
 }
 
 // Account returns what WhatsApp keeps of an account.
 func (s *Server) Account(number string) (Account, error) {
 	x := Account{Chats: []WireChat{}, Contacts: []WireContact{}}
 	err := s.withPhone(number, func(a *account) {
-		x.Name, x.About, x.Picture = a.Phone.Name, a.About, a.Picture
+		x.Name, x.About, x.Picture, x.Privacy = a.Phone.Name, a.About, a.Picture, maps.Clone(a.Privacy)
 		for _, c := range a.Chats {
 			x.Chats = append(x.Chats, *c)
 		}
@@ -73,13 +76,18 @@ func (s *Server) Past(number, chat string) (Past, error) {
 
 // Group returns a group.
 func (s *Server) Group(wid string) (WireGroup, string, error) {
+	x, code, _, err := s.groupAndRequests(wid)
+	return x, code, err
+}
+
+func (s *Server) groupAndRequests(wid string) (WireGroup, string, []GroupRequest, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	g := s.world.group(wid)
 	if g == nil {
-		return WireGroup{}, "", errorf(404, "there is no group %s", wid)
+		return WireGroup{}, "", nil, errorf(404, "there is no group %s", wid)
 	}
-	return *g.wire(0).Group, g.Code, nil
+	return *g.wire(0).Group, g.Code, slices.Clone(g.Requests), nil
 }
 
 // Type shows the other side of a chat that a phone's owner types: composing, recording or paused.
@@ -133,11 +141,12 @@ func (s *Server) controlDeeds(mux *http.ServeMux) {
 	mux.HandleFunc("GET /phones/{number}/account", control0(func(r *http.Request) (any, error) { return s.Account(r.PathValue("number")) }))
 	mux.HandleFunc("GET /phones/{number}/past", control0(func(r *http.Request) (any, error) { return s.Past(r.PathValue("number"), r.FormValue("chat")) }))
 	mux.HandleFunc("GET /groups/{wid}", control0(func(r *http.Request) (any, error) {
-		g, code, err := s.Group(r.PathValue("wid"))
+		g, code, requests, err := s.groupAndRequests(r.PathValue("wid"))
 		return struct {
 			WireGroup
-			Code string `json:"code"`
-		}{g, code}, err
+			Code     string         `json:"code"`
+			Requests []GroupRequest `json:"requests,omitempty"`
+		}{g, code, requests}, err
 	}))
 	mux.HandleFunc("POST /phones/{number}/typing", control1(func(r *http.Request, a struct {
 		Chat  string `json:"chat"`
@@ -154,20 +163,31 @@ func (s *Server) controlDeeds(mux *http.ServeMux) {
 	}))
 	mux.HandleFunc("POST /phones/{number}/act", control1(func(r *http.Request, a struct {
 		Chat   string `json:"chat"`
-		Action string `json:"action"` // edit, revoke, react, star, unstar, delete
+		Action string `json:"action"` // edit, revoke, react, vote, pin, unpin, star, unstar, delete
 		ID     string `json:"id"`
 		FromMe bool   `json:"from_me"`
 		Text   string `json:"text"`
+
+		Options []string `json:"options"` // of a vote
+		Seconds int64    `json:"seconds"` // of a pin
 	}) (any, error) {
-		return none{}, s.Act(r.PathValue("number"), a.Chat, a.Action, a.ID, a.FromMe, a.Text)
+		target := messageTarget{ID: a.ID, FromMe: a.FromMe}
+		return none{}, s.actFrom(r.PathValue("number"), messageActionArgs{Chat: a.Chat, Action: a.Action, Target: target, Text: a.Text, Options: a.Options, Seconds: a.Seconds})
 	}))
+	mux.HandleFunc("POST /phones/{number}/presence", control1(func(r *http.Request, a struct {
+		Online bool `json:"online"`
+	}) (any, error) {
+		return none{}, s.SetOnline(r.PathValue("number"), a.Online)
+	}))
+	mux.HandleFunc("GET /phones/{number}/calls", control0(func(r *http.Request) (any, error) { return s.Calls(r.PathValue("number")) }))
 	mux.HandleFunc("POST /phones/{number}/group", control1(func(r *http.Request, a struct {
 		Action       string   `json:"action"`
 		Group        string   `json:"group"`
-		Text         string   `json:"text"` // subject, description or the code to join by
+		Text         string   `json:"text"` // subject, description, the code to join by, or the value of a property
 		Participants []string `json:"participants"`
+		Picture      []byte   `json:"picture"` // JPEG
 	}) (any, error) {
-		return none{}, s.ChangeGroup(r.PathValue("number"), a.Action, a.Group, a.Text, a.Participants)
+		return none{}, s.ChangeGroup(r.PathValue("number"), a.Action, a.Group, a.Text, a.Participants, a.Picture...)
 	}))
 	mux.HandleFunc("POST /phones/{number}/profile", control1(func(r *http.Request, a struct {
 		Name    string `json:"name"`

@@ -1,6 +1,7 @@
 package sandbox
 
 import (
+	"encoding/json"
 	"slices"
 	"strings"
 )
@@ -57,6 +58,17 @@ func (w *world) apply(e *event) []outgoing {
 		return w.applyMessage(e)
 	case "call":
 		return w.applyCall(e)
+	case "privacy":
+		a := w.ensure(e.Account)
+		if a.Privacy == nil {
+			a.Privacy = map[string]string{}
+		}
+		a.Privacy[e.Name] = e.About
+	case "call_rejected":
+		a := w.ensure(e.Account)
+		if i := slices.IndexFunc(a.Calls, func(c Call) bool { return c.ID == e.Name }); i >= 0 {
+			a.Calls[i].Rejected = true
+		}
 	case "copy":
 		for _, r := range w.receipts[e.Account+" "+e.Message.ID] {
 			r.Copies++
@@ -151,7 +163,7 @@ func (w *world) applyMessage(e *event) []outgoing {
 	if e.Silent {
 		own.Ack = 0
 	}
-	if isGroup(own.Chat) {
+	if isShared(own.Chat) {
 		own.Author = sender.wid()
 	}
 	w.store(sender, &entry{WireMessage: own, Device: e.Device, Silent: e.Silent})
@@ -160,7 +172,7 @@ func (w *world) applyMessage(e *event) []outgoing {
 		receiver := w.ensure(number)
 		seen := own
 		seen.FromMe, seen.Ack, seen.Pushname = false, 0, sender.Phone.Name
-		if !isGroup(own.Chat) {
+		if !isShared(own.Chat) {
 			seen.Chat = sender.wid()
 		}
 		if p := receiver.People[sender.wid()]; p != nil && p.Blocked && !isGroup(own.Chat) {
@@ -169,8 +181,10 @@ func (w *world) applyMessage(e *event) []outgoing {
 		if receiver != sender {
 			out = append(out, w.introduce(receiver, sender, seen)...)
 			w.store(receiver, &entry{WireMessage: seen})
-			c := w.chat(receiver, seen.Chat)
-			c.Unread = max(0, c.Unread) + 1
+			if seen.Chat != statusWID {
+				c := w.chat(receiver, seen.Chat)
+				c.Unread = max(0, c.Unread) + 1
+			}
 			out = append(out, receiver.all("message", seen, "")...)
 		}
 		w.receive(receiver, sender, seen)
@@ -184,6 +198,10 @@ const callLog = "call_log"
 // applyCall stores a call that nobody answered for the one who was called: Name is the number.
 func (w *world) applyCall(e *event) []outgoing {
 	caller, receiver := w.ensure(e.Account), w.ensure(e.Name)
+	var id string
+	if json.Unmarshal(e.Message.Extra["callId"], &id) == nil {
+		caller.Calls = append(caller.Calls, Call{ID: id, To: receiver.wid(), T: e.T})
+	}
 	seen := *e.Message
 	seen.Chat, seen.Pushname = caller.wid(), caller.Phone.Name
 	if p := receiver.People[caller.wid()]; receiver == caller || p != nil && p.Blocked {
@@ -196,7 +214,7 @@ func (w *world) applyCall(e *event) []outgoing {
 
 // introduce tells the devices of an account who it is that writes for the first time, with the lid.
 func (w *world) introduce(receiver, sender *account, m WireMessage) []outgoing {
-	if isGroup(m.Chat) || receiver.Chats[m.Chat] != nil || receiver.People[m.Chat] != nil {
+	if isShared(m.Chat) || receiver.Chats[m.Chat] != nil || receiver.People[m.Chat] != nil {
 		return nil
 	}
 	if _, ok := receiver.seed.chatByWID(m.Chat); ok {
@@ -209,6 +227,9 @@ func (w *world) introduce(receiver, sender *account, m WireMessage) []outgoing {
 
 // audience returns the numbers that a message to chat reaches.
 func (w *world) audience(sender *account, chat string) []string {
+	if chat == statusWID {
+		return w.friends(sender)
+	}
 	if !isGroup(chat) {
 		number, err := parseUser(chat)
 		if err != nil {
@@ -229,9 +250,27 @@ func (w *world) audience(sender *account, chat string) []string {
 	return numbers
 }
 
+// friends are the accounts that see somebody's status: those in the own address book that exist, and that have not blocked
+// the account. WhatsApp wants them to have the account in theirs, too.
+func (w *world) friends(a *account) []string {
+	var numbers []string
+	for number, b := range w.accounts {
+		wid := widOf(number)
+		known := a.People[wid] != nil && a.People[wid].IsMyContact || a.seed.knows(wid)
+		if p := b.People[a.wid()]; b != a && known && (p == nil || !p.Blocked) {
+			numbers = append(numbers, number)
+		}
+	}
+	slices.Sort(numbers)
+	return numbers
+}
+
 func (w *world) store(a *account, m *entry) {
 	a.Log = append(a.Log, m)
 	a.byKey[m.key()] = m
+	if m.Chat == statusWID {
+		return // it is no line of the chat list
+	}
 	c := w.chat(a, m.Chat)
 	c.T = max(c.T, m.T)
 	delete(a.Hidden, m.Chat)
@@ -254,7 +293,7 @@ func (w *world) receive(a, sender *account, m WireMessage) {
 func (w *world) applyReceipt(e *event) []outgoing {
 	reader, r := w.ensure(e.Account), *e.Receipt
 	ack := map[string]int{"delivery": 2, "read": 3, "played": 4}[r.Type]
-	if r.Type != "delivery" {
+	if r.Type != "delivery" && r.Chat != statusWID {
 		w.chat(reader, r.Chat).Unread = 0
 	}
 	number, err := parseUser(r.Author)
@@ -262,8 +301,11 @@ func (w *world) applyReceipt(e *event) []outgoing {
 		return nil
 	}
 	author := w.ensure(number)
+	if reader.Privacy["readreceipts"] == "none" && r.Type == "read" && !isShared(r.Chat) {
+		return nil // read, and nobody is told
+	}
 	told := receiptArgs{Chat: r.Chat, IDs: r.IDs, Type: r.Type, T: e.T}
-	if isGroup(r.Chat) {
+	if isShared(r.Chat) {
 		told.Author = reader.wid()
 	} else {
 		told.Chat = reader.wid()
@@ -271,6 +313,7 @@ func (w *world) applyReceipt(e *event) []outgoing {
 	for _, id := range r.IDs {
 		if m := author.byKey[msgKey{told.Chat, id, true}]; m != nil {
 			m.Ack = max(m.Ack, ack)
+			m.note(reader.wid(), ack, e.T)
 		}
 		if in := reader.byKey[msgKey{r.Chat, id, false}]; in != nil {
 			in.Ack = max(in.Ack, ack)

@@ -23,16 +23,16 @@ func (c *conn) group(req request) error {
 	})
 }
 
-// ChangeGroup lets a phone do something in a group: add, remove, promote, demote, leave, subject, description,
-// reset_invite, or join by code.
-func (s *Server) ChangeGroup(number, action, group, text string, participants []string) error {
+// ChangeGroup lets a phone do something in a group: add, remove, promote, demote, leave, subject, description, picture,
+// reset_invite, approve, reject, property:NAME, or join by code.
+func (s *Server) ChangeGroup(number, action, group, text string, participants []string, picture ...byte) error {
 	n, err := parseUser(number)
 	if err != nil {
 		return err
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	_, err = s.changeGroup(s.world.ensure(n), groupArgs{Action: action, Group: group, Subject: text, Code: text, Participants: participants})
+	_, err = s.changeGroup(s.world.ensure(n), groupArgs{Action: action, Group: group, Subject: text, Code: text, Participants: participants, Picture: picture})
 	return err
 }
 
@@ -48,14 +48,21 @@ func (s *Server) CreateGroup(number, subject string, participants []string) (wid
 	return answer.Group, err
 }
 
-// changeGroup carries out an action: anybody can create and join (by code); members can query, leave and ask for the
-// invite_code; admins can add, remove, promote, demote, reset_invite and change the subject. The caller holds s.mu.
+// changeGroup carries out an action: anybody can create, join and look (by code); members can query, leave and ask for
+// the invite_code, and what the settings allow them; admins can do the rest. The caller holds s.mu.
 func (s *Server) changeGroup(actor *account, a groupArgs) (groupOK, error) {
 	if a.Action == "create" {
 		return s.createGroup(actor, a)
 	}
 	if a.Action == "join" {
 		return s.joinGroup(actor, a.Code)
+	}
+	if a.Action == "info" {
+		g := s.world.groupByCode(a.Code)
+		if g == nil {
+			return groupOK{}, errorf(404, "item-not-found")
+		}
+		return groupOK{Group: g.WID, Info: g.wire(0).Group}, nil
 	}
 	old := s.world.group(a.Group)
 	if old == nil {
@@ -79,12 +86,33 @@ func (s *Server) changeGroup(actor *account, a groupArgs) (groupOK, error) {
 	case "leave":
 		g.Participants = slices.Delete(g.Participants, me, me+1)
 		note.Participants = []string{actor.wid()}
+		g.past(note.Participants, "Left")
 		return answer, s.commitGroup(actor, &g, note)
 	}
-	if !old.Participants[me].Admin {
+	if !old.mayChange(old.Participants[me], a.Action) {
 		return groupOK{}, errorf(403, "not-authorized")
 	}
+	if name, ok := property(a.Action); ok {
+		note, err := g.set(name, a.Subject)
+		if err != nil {
+			return groupOK{}, err
+		}
+		return answer, s.commitGroup(actor, &g, note)
+	}
 	switch a.Action {
+	case "requests":
+		answer.Requests = slices.Clone(old.Requests)
+		return answer, nil
+	case "approve", "reject":
+		answer.Participants = s.decide(&g, a.Action, a.Participants)
+		if note.Participants = done(answer.Participants); len(note.Participants) == 0 {
+			return answer, nil
+		}
+		note.Action = map[string]string{"approve": "add", "reject": "revoked_membership_requests"}[a.Action]
+	case "picture":
+		if err := s.setPicture(&g, a.Picture); err != nil {
+			return groupOK{}, err
+		}
 	case "subject":
 		g.Subject, note.Text = a.Subject, a.Subject
 	case "reset_invite":
@@ -95,10 +123,11 @@ func (s *Server) changeGroup(actor *account, a groupArgs) (groupOK, error) {
 		if note.Participants = done(answer.Participants); len(note.Participants) == 0 {
 			return answer, nil
 		}
+		if a.Action == "remove" {
+			g.past(note.Participants, "Removed")
+		}
 	case "description":
 		g.Description, note.Text = a.Subject, a.Subject
-	case "property:announcement", "property:restrict":
-		return answer, nil // nothing here depends on them
 	default:
 		return groupOK{}, errorf(400, "groups have no action %q", a.Action)
 	}
@@ -128,21 +157,12 @@ func (s *Server) createGroup(actor *account, a groupArgs) (groupOK, error) {
 		WID: fmt.Sprintf("120363%012d%s", tail, groupServer), Subject: a.Subject, Owner: actor.wid(), Created: time.Now().Unix(), Code: rand.Text()[:22],
 		Participants: []WireParticipant{{WID: actor.wid(), Admin: true, SuperAdmin: true}},
 	}
+	if a.Settings != nil {
+		g.GroupSettings = *a.Settings
+		g.Picture = ""
+	}
 	answer := groupOK{Group: g.WID, Participants: s.changeMembers(g, "add", a.Participants)}
 	return answer, s.commitGroup(actor, g, groupNote{Action: "create", Text: a.Subject, Participants: done(answer.Participants)})
-}
-
-func (s *Server) joinGroup(actor *account, code string) (groupOK, error) {
-	for _, g := range s.world.groups {
-		if code == "" || g.Code != code {
-			continue
-		}
-		joined := *g
-		joined.Participants = slices.Clone(g.Participants)
-		s.changeMembers(&joined, "add", []string{actor.wid()})
-		return groupOK{Group: g.WID}, s.commitGroup(actor, &joined, groupNote{Action: "add", Participants: []string{actor.wid()}})
-	}
-	return groupOK{}, errorf(404, "item-not-found")
 }
 
 // changeMembers carries out an action for each participant and says how it went.
@@ -200,7 +220,7 @@ func (w *world) applyGroup(e *event) []outgoing {
 		line := *c
 		line.Name, line.Group = g.Subject, g.wire(c.T).Group
 		out = append(out, a.all("chat", line, "")...)
-		if e.Note != nil {
+		if e.Note != nil && e.Note.hears(&g, a.wid()) {
 			out = append(out, a.all("group_notification", e.Note, "")...)
 		}
 	}

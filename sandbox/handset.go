@@ -75,7 +75,7 @@ func (w *world) phoneChats(a *account, wid string) []PhoneChat {
 	}
 	sums, waiting := map[string]*sum{}, a.waiting()
 	for _, m := range a.Log {
-		if wid != "" && m.Chat != wid || m.Type == callLog || len(waiting) > 0 && waiting[m.ID] && !m.FromMe {
+		if wid != "" && m.Chat != wid || m.Type == callLog || m.Chat == statusWID || len(waiting) > 0 && waiting[m.ID] && !m.FromMe {
 			continue
 		}
 		x := sums[m.Chat]
@@ -83,7 +83,7 @@ func (w *world) phoneChats(a *account, wid string) []PhoneChat {
 			x = &sum{}
 			sums[m.Chat] = x
 		}
-		if m.T <= a.Cleared[m.Chat] {
+		if a.cleared(m) {
 			continue
 		}
 		x.last = m
@@ -152,7 +152,7 @@ func (s *Server) ShownMessages(number, chat string, limit int) ([]Shown, error) 
 			if len(list) == limit {
 				break
 			}
-			if m.Chat != chat || waiting[m.ID] && !m.FromMe || m.T <= a.Cleared[chat] || m.Type == callLog {
+			if m.Chat != chat || waiting[m.ID] && !m.FromMe || a.cleared(m) || m.Type == callLog {
 				continue
 			}
 			x := Shown{WireMessage: m.WireMessage}
@@ -282,7 +282,7 @@ func (s *Server) catchUp(a *account) (start func()) {
 			continue
 		}
 		sender, chat := s.world.ensure(number), a.wid()
-		if isGroup(m.Chat) {
+		if isShared(m.Chat) {
 			chat = m.Chat
 		}
 		// What WhatsApp never acknowledged has no receipts either, and a fault may keep them back.

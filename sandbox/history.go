@@ -1,11 +1,15 @@
 package sandbox
 
-import "slices"
+import (
+	"slices"
+	"time"
+)
 
 const (
 	contactsPerChunk = 1000
 	chatsPerChunk    = 500
 	messagesPerChunk = 1000
+	statusLifetime   = 24 * 3600 // seconds
 )
 
 // past is what a device is told of the time before it was linked, or since it was last here. It is taken under the
@@ -88,7 +92,10 @@ func (w *world) past(a *account, since int64) *past {
 	}
 	slices.SortFunc(p.chats, func(x, y WireChat) int { return int(y.T - x.T) })
 	for _, m := range a.Log {
-		if m.T >= since && m.T > p.cleared[m.Chat] {
+		if m.Chat == statusWID && m.T < time.Now().Unix()-statusLifetime {
+			continue
+		}
+		if m.T >= since && !a.cleared(m) {
 			p.messages = append(p.messages, m.WireMessage)
 		}
 	}

@@ -59,6 +59,12 @@ func parseUser(s string) (number string, err error) {
 
 func isGroup(wid string) bool { return strings.HasSuffix(wid, groupServer) }
 
+// statusWID is the chat in which everybody posts their status.
+const statusWID = "status@broadcast"
+
+// isShared says whether a chat has the same name for everybody in it, so that messages in it need an author.
+func isShared(wid string) bool { return isGroup(wid) || wid == statusWID }
+
 func widOf(number string) string { return number + userServer }
 
 // lidBits bounds numbers and lids: numbers have at most 15 digits, and 10^15 < 2^50.

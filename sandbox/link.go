@@ -6,6 +6,7 @@ import (
 	"crypto/subtle"
 	"encoding/base64"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -108,6 +109,7 @@ func (s *Server) attach(c *conn, d *device, n int64) {
 	answer.Success.WID, answer.Success.LID, answer.Success.Pushname = d.owner.wid(), d.owner.lid(), d.owner.Phone.Name
 	answer.Success.DBKey, answer.Success.Time = d.DBKey, time.Now().Unix()
 	answer.Success.LIDMigrated = d.owner.Phone.LIDMigrated
+	answer.Success.Privacy = maps.Clone(d.owner.Privacy)
 	c.ok(n, answer)
 	if len(s.faults.steps(d.owner.Phone.Number)) > 0 {
 		c.nameSteps()

@@ -281,7 +281,7 @@ func (s *Server) resume() {
 			}
 		}
 		for _, m := range a.Log {
-			if m.FromMe && m.Ack == 1 && !m.Silent && !isGroup(m.Chat) {
+			if m.FromMe && m.Ack == 1 && !m.Silent && !isShared(m.Chat) {
 				o := occasion{account: a.Phone.Number, number: strings.TrimSuffix(m.Chat, userServer)}
 				due = append(due, parcel{sender: a, message: m.WireMessage, occasion: o})
 			}

@@ -125,7 +125,7 @@ func (s *Server) normalise(m *WireMessage) (occasion, error) {
 	if m.Type == "" {
 		return occasion{}, errorf(400, "a message needs a type")
 	}
-	if isGroup(m.Chat) {
+	if isShared(m.Chat) {
 		return occasion{number: m.Chat}, nil
 	}
 	number, err := parseUser(m.Chat)
@@ -166,6 +166,9 @@ func (s *Server) accept(d *device, m WireMessage, o occasion) (parcel, error) {
 
 // reachable says why a message cannot go to chat. The caller holds s.mu.
 func (s *Server) reachable(sender *account, chat string, o occasion) error {
+	if chat == statusWID {
+		return nil
+	}
 	if !isGroup(chat) {
 		if !s.exists(o) {
 			return errorf(404, "item-not-found")
@@ -176,8 +179,12 @@ func (s *Server) reachable(sender *account, chat string, o occasion) error {
 	if g == nil {
 		return errorf(404, "item-not-found")
 	}
-	if g.member(sender.wid()) < 0 {
+	me := g.member(sender.wid())
+	if me < 0 {
 		return errorf(403, "forbidden")
+	}
+	if g.Announce && !g.Participants[me].Admin {
+		return errorf(403, "not-authorized: only admins write in this group")
 	}
 	return nil
 }
@@ -233,7 +240,7 @@ func (s *Server) undelivered(p parcel) bool {
 // receipt lets a phone tell that it has a message. The caller holds s.mu.
 func (s *Server) receipt(number string, p parcel, kind string) {
 	r := &receiptArgs{Chat: p.sender.wid(), IDs: []string{p.message.ID}, Type: kind, Author: p.sender.wid()}
-	if isGroup(p.message.Chat) {
+	if isShared(p.message.Chat) {
 		r.Chat = p.message.Chat
 	}
 	a := s.world.ensure(number)
@@ -262,7 +269,7 @@ func (c *conn) messageAction(req request) error {
 
 // act keeps an action on a message and tells whom it concerns. The caller holds s.mu.
 func (s *Server) act(actor *account, device string, a *messageActionArgs) error {
-	if !isGroup(a.Chat) {
+	if !isShared(a.Chat) {
 		number, err := parseUser(a.Chat)
 		if err != nil {
 			return err
@@ -277,7 +284,7 @@ func (s *Server) act(actor *account, device string, a *messageActionArgs) error 
 }
 
 // mayAct: a message is edited by who wrote it; for everybody it is revoked by who wrote it or, in a group, by an admin.
-// Who is not in a group has no business there. The caller holds Server.mu.
+// Who is not in a group has no business there; where only admins change a group, only they pin. The caller holds Server.mu.
 func (w *world) mayAct(actor *account, a *messageActionArgs) bool {
 	admin := false
 	if g := w.group(a.Chat); g != nil {
@@ -292,12 +299,23 @@ func (w *world) mayAct(actor *account, a *messageActionArgs) bool {
 		return a.Target.FromMe
 	case "revoke":
 		return a.Target.FromMe || admin
+	case "pin", "unpin":
+		g := w.group(a.Chat)
+		return g == nil || admin || !g.Restrict
+	case "vote":
+		m := actor.byKey[msgKey{a.Chat, a.Target.ID, a.Target.FromMe}]
+		return m == nil || m.Type == "poll_creation"
 	}
 	return true
 }
 
 // Act lets a phone edit, revoke or react to a message, or star or delete its own copy of it.
 func (s *Server) Act(number, chat, action, id string, fromMe bool, text string) error {
+	return s.actFrom(number, messageActionArgs{Chat: chat, Action: action, Text: text, Target: messageTarget{ID: id, FromMe: fromMe}})
+}
+
+// actFrom is Act for every action: vote needs the options, pin the seconds.
+func (s *Server) actFrom(number string, x messageActionArgs) error {
 	n, err := parseUser(number)
 	if err != nil {
 		return err
@@ -308,8 +326,8 @@ func (s *Server) Act(number, chat, action, id string, fromMe bool, text string) 
 	if a.Offline {
 		return errOffline(n)
 	}
-	x := messageActionArgs{Chat: chat, Action: action, ID: NewMessageID(), Text: text, Target: messageTarget{ID: id, FromMe: fromMe}}
-	if i := slices.IndexFunc(a.Log, func(m *entry) bool { return m.ID == id && m.FromMe == fromMe }); i >= 0 {
+	x.ID = NewMessageID()
+	if i := slices.IndexFunc(a.Log, func(m *entry) bool { return m.ID == x.Target.ID && m.FromMe == x.Target.FromMe }); i >= 0 {
 		x.Target.Author = a.Log[i].Author
 	}
 	return s.act(a, "", &x)

@@ -236,7 +236,7 @@ func (s *Server) Messages(number, chat string, limit int) ([]WireMessage, error)
 // Read lets a phone read everything in a chat (a number, wid or group), or only the given ids. The senders get read
 // receipts.
 func (s *Server) Read(number, chat string, ids ...string) error {
-	if !isGroup(chat) {
+	if !isShared(chat) {
 		n, err := parseUser(chat)
 		if err != nil {
 			return err

@@ -66,7 +66,10 @@ func (c *conn) profilePicture(req request) error {
 	}
 	return c.linked(func(d *device) error {
 		answer := map[string]string{}
-		if isGroup(q.WID) { // groups have none here
+		if isGroup(q.WID) {
+			if g := c.s.world.group(q.WID); g != nil && g.Picture != "" {
+				answer["url"], answer["tag"] = "https://"+pageHost+picturePath+"/"+g.Picture, g.Picture[:10]
+			}
 			c.ok(req.N, answer)
 			return nil
 		}
@@ -74,7 +77,7 @@ func (c *conn) profilePicture(req request) error {
 		if err != nil {
 			return err
 		}
-		if a != nil && a.Picture != "" {
+		if a != nil && a.Picture != "" && a.shows("profile", d.owner) {
 			answer["url"] = "https://" + pageHost + picturePath + "/" + a.Picture
 			answer["tag"] = a.Picture[:10]
 		}
@@ -94,7 +97,7 @@ func (c *conn) about(req request) error {
 			return err
 		}
 		text := ""
-		if a != nil {
+		if a != nil && a.shows("status", d.owner) {
 			text = a.About
 		}
 		c.ok(req.N, map[string]string{"about": text})

@@ -15,9 +15,9 @@ func handlers() map[string]func(*conn, request) error {
 		"hello": (*conn).hello, "refs": (*conn).refs, "pairing_code": (*conn).pairingCode, "ping": (*conn).ping,
 		"logout": (*conn).logout, "got": (*conn).gotPushes, "history": (*conn).history, "earlier": (*conn).earlier,
 		"message": (*conn).message, "step": (*conn).step, "steps": (*conn).steps, "message_action": (*conn).messageAction, "receipt": (*conn).receipt,
-		"chatstate": (*conn).chatstate, "presence": (*conn).presence, "chat_action": (*conn).chatAction,
-		"usync": (*conn).usync, "media_conn": (*conn).mediaConn, "group": (*conn).group, "block": (*conn).block,
-		"profile": (*conn).profile, "profile_picture": (*conn).profilePicture, "about": (*conn).about,
+		"chatstate": (*conn).chatstate, "presence": (*conn).presence, "call_reject": (*conn).callReject, "chat_action": (*conn).chatAction,
+		"usync": (*conn).usync, "devices": (*conn).devices, "media_conn": (*conn).mediaConn, "group": (*conn).group, "block": (*conn).block, "contact": (*conn).saveContact, "message_info": (*conn).messageInfo,
+		"profile": (*conn).profile, "profile_picture": (*conn).profilePicture, "about": (*conn).about, "privacy": (*conn).privacy,
 	}
 }
 
@@ -121,6 +121,29 @@ func (c *conn) usync(req request) error {
 	})
 }
 
+// devices says on how many devices accounts are: the phone, and what is linked with it.
+func (c *conn) devices(req request) error {
+	a, err := decode[struct{ WIDs []string }](req.Args)
+	if err != nil {
+		return err
+	}
+	return c.linked(func(*device) error {
+		counts := make([]int, len(a.WIDs))
+		for i, wid := range a.WIDs {
+			number, err := parseUser(wid)
+			if err != nil || !c.s.exists(occasion{number: number}) {
+				continue
+			}
+			counts[i] = 1
+			if known := c.s.world.accounts[number]; known != nil {
+				counts[i] += len(known.Devices)
+			}
+		}
+		c.ok(req.N, map[string]any{"counts": counts})
+		return nil
+	})
+}
+
 // receipt passes on that the page has got or read messages.
 func (c *conn) receipt(req request) error {
 	a, err := decode[receiptArgs](req.Args)
@@ -129,7 +152,7 @@ func (c *conn) receipt(req request) error {
 	}
 	return c.linked(func(d *device) error {
 		r := &a
-		if !isGroup(r.Chat) {
+		if !isShared(r.Chat) {
 			number, err := parseUser(r.Chat)
 			if err != nil {
 				return err
@@ -162,21 +185,6 @@ func (c *conn) chatstate(req request) error {
 		d.owner.typing(a.Chat, a.State)
 		c.s.showTyping(d.owner, a.Chat, a.State)
 		c.s.notify()
-		return nil
-	})
-}
-
-// presence answers a subscription: the phones of the sandbox are always online.
-func (c *conn) presence(req request) error {
-	a, err := decode[presenceArgs](req.Args)
-	if err != nil {
-		return err
-	}
-	return c.linked(func(*device) error {
-		c.ok(req.N, none{})
-		if a.Subscribe != "" {
-			c.push("presence", presenceArgs{WID: a.Subscribe, State: "available"})
-		}
 		return nil
 	})
 }

@@ -16,6 +16,9 @@ type seed struct {
 
 	once  sync.Once
 	byWID map[string]int // position of a chat
+
+	people   sync.Once
+	contacts map[string]bool
 }
 
 func newSeed(spec PhoneSpec, created int64) *seed {
@@ -62,6 +65,17 @@ func (g *seed) chatWID(i int) string {
 		return fmt.Sprintf("120363%012d%s", g.at('g', i, 0)%1_000_000_000_000, groupServer)
 	}
 	return widOf(g.number(g.person(i)))
+}
+
+// knows says whether somebody is in the generated address book.
+func (g *seed) knows(wid string) bool {
+	g.people.Do(func() {
+		g.contacts = make(map[string]bool, g.spec.Contacts)
+		for i := range g.spec.Contacts {
+			g.contacts[widOf(g.number(i))] = true
+		}
+	})
+	return g.contacts[wid]
 }
 
 // chatTime is the time of the last message: the first chat is the newest, the last about a year old.

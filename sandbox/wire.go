@@ -70,6 +70,16 @@ type WireMessage struct {
 	Star      bool              `json:"star,omitempty"`
 	Edited    int64             `json:"edited,omitempty"`    // when it was last edited
 	Reactions map[string]string `json:"reactions,omitempty"` // emoji by the wid of who reacted
+
+	Votes map[string][]string `json:"votes,omitempty"` // of a poll: options by the wid of who chose them
+	Pin   *WirePin            `json:"pin,omitempty"`
+}
+
+// WirePin says who pinned a message for everybody, when, and for how many seconds.
+type WirePin struct {
+	By      string `json:"by"`
+	T       int64  `json:"t"`
+	Seconds int64  `json:"seconds"`
 }
 
 // WireContact is somebody the account knows.
@@ -105,6 +115,8 @@ type WireGroup struct {
 	Description  string            `json:"description,omitempty"`
 	Created      int64             `json:"created"`
 	Participants []WireParticipant `json:"participants"`
+	Past         []GroupRequest    `json:"past,omitempty"` // who left or was removed, and when
+	GroupSettings
 }
 
 // WireParticipant is a member of a group.
@@ -146,6 +158,8 @@ type helloSuccess struct {
 		Time     int64  `json:"time"`
 		// LIDMigrated: the account's chats with people are addressed by LID.
 		LIDMigrated bool `json:"lid_migrated,omitempty"`
+		// Privacy: what was set of it, by WhatsApp's names.
+		Privacy map[string]string `json:"privacy,omitempty"`
 	} `json:"success"`
 }
 
@@ -227,12 +241,15 @@ type messageTarget struct {
 
 type messageActionArgs struct {
 	Chat   string        `json:"chat"`
-	Action string        `json:"action"` // edit, revoke, react; for the own account only: star, unstar, delete
+	Action string        `json:"action"` // edit, revoke, react, vote, pin, unpin; for the own account only: star, unstar, delete
 	Target messageTarget `json:"target"`
 	ID     string        `json:"id"`
 	Author string        `json:"author,omitempty"`
 	Text   string        `json:"text,omitempty"`
 	T      int64         `json:"t,omitempty"`
+
+	Options []string `json:"options,omitempty"` // of a vote: all that are chosen now
+	Seconds int64    `json:"seconds,omitempty"` // of a pin
 }
 
 type groupArgs struct {
@@ -241,6 +258,9 @@ type groupArgs struct {
 	Subject      string   `json:"subject,omitempty"`
 	Participants []string `json:"participants,omitempty"`
 	Code         string   `json:"code,omitempty"`
+	Picture      []byte   `json:"picture,omitempty"` // JPEG; empty: it is removed
+
+	Settings *GroupSettings `json:"settings,omitempty"` // of a new group
 }
 
 type participantResult struct {
@@ -252,16 +272,20 @@ type groupOK struct {
 	Group        string              `json:"group,omitempty"`
 	Code         string              `json:"code,omitempty"`
 	Participants []participantResult `json:"participants,omitempty"`
+	Approval     bool                `json:"approval,omitempty"` // joining waits for an admin
+	Info         *WireGroup          `json:"info,omitempty"`
+	Requests     []GroupRequest      `json:"requests,omitempty"`
 }
 
 // groupNote says what somebody did in a group.
 type groupNote struct {
 	ID           string   `json:"id"`
 	Group        string   `json:"group"`
-	Action       string   `json:"action"` // create, add, remove, leave, promote, demote, subject, description, revoke_invite
+	Action       string   `json:"action"` // create, add, remove, leave, promote, demote, subject, description, picture, revoke_invite, announce, restrict, member_add_mode, membership_approval_mode, membership_approval_request, revoked_membership_requests, ephemeral
 	Author       string   `json:"author"`
 	Participants []string `json:"participants,omitempty"`
-	Text         string   `json:"text,omitempty"` // the new subject or description
+	Text         string   `json:"text,omitempty"`   // the new subject, description or value
+	Invite       bool     `json:"invite,omitempty"` // somebody came in by code
 	T            int64    `json:"t"`
 }
 

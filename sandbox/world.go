@@ -28,12 +28,19 @@ type account struct {
 	About   string                  `json:"about,omitempty"`
 	Picture string                  `json:"picture,omitempty"` // name in the media store
 	Cleared map[string]int64        `json:"cleared,omitempty"` // chats without what is older
+	Kept    map[string]bool         `json:"kept,omitempty"`    // cleared chats that kept what has a star
 	Hidden  map[string]bool         `json:"hidden,omitempty"`  // deleted chats, until something arrives in them
 	Offline bool                    `json:"offline,omitempty"` // the phone; its linked devices are not
 	Waiting []*Received             `json:"waiting,omitempty"` // what the phone gets when it is back
 
+	Privacy map[string]string `json:"privacy,omitempty"`
+	Calls   []Call            `json:"calls,omitempty"` // that the phone made
+
 	byKey map[msgKey]*entry
 	seed  *seed
+
+	away     bool  // the phone's owner is not looking at WhatsApp
+	lastSeen int64 // since when
 
 	typingIn    string // the chat in which a linked device types now
 	typingState string // composing or recording
@@ -44,6 +51,32 @@ type entry struct {
 	WireMessage
 	Device string `json:"device,omitempty"` // the linked device that sent it
 	Silent bool   `json:"silent,omitempty"` // WhatsApp never acknowledged it
+
+	Seen map[string]*seenBy `json:"seen,omitempty"` // of own messages: what became of it with each receiver, by wid
+}
+
+// seenBy is when a receiver got, read and played a message, epoch seconds; 0: not yet.
+type seenBy struct {
+	Delivered int64 `json:"delivered,omitempty"`
+	Read      int64 `json:"read,omitempty"`
+	Played    int64 `json:"played,omitempty"`
+}
+
+// note keeps the first time of each kind; who read a message has got it.
+func (m *entry) note(reader string, ack int, t int64) {
+	if m.Seen == nil {
+		m.Seen = map[string]*seenBy{}
+	}
+	x := m.Seen[reader]
+	if x == nil {
+		x = &seenBy{}
+		m.Seen[reader] = x
+	}
+	for i, when := range []*int64{&x.Delivered, &x.Read, &x.Played} {
+		if ack >= i+2 && *when == 0 {
+			*when = t
+		}
+	}
 }
 
 // device is a linked page.
@@ -77,6 +110,9 @@ type group struct {
 	Description  string            `json:"description,omitempty"`
 	Code         string            `json:"code"` // of the invitation link
 	Participants []WireParticipant `json:"participants"`
+	Requests     []GroupRequest    `json:"requests,omitempty"` // who waits for an admin
+	Past         []GroupRequest    `json:"past,omitempty"`
+	GroupSettings
 }
 
 // msgKey finds a message in a log.
@@ -124,6 +160,9 @@ func (a *account) index() {
 	if a.Cleared == nil {
 		a.Cleared = map[string]int64{}
 	}
+	if a.Kept == nil {
+		a.Kept = map[string]bool{}
+	}
 	if a.Hidden == nil {
 		a.Hidden = map[string]bool{}
 	}
@@ -135,6 +174,11 @@ func (a *account) index() {
 		d.owner = a
 	}
 	a.seed = newSeed(a.Phone, a.Created)
+}
+
+// cleared says whether a message went with its chat's clearing.
+func (a *account) cleared(m *entry) bool {
+	return m.T <= a.Cleared[m.Chat] && !(a.Kept[m.Chat] && m.Star)
 }
 
 func (a *account) wid() string { return widOf(a.Phone.Number) }
@@ -201,6 +245,7 @@ func (g *group) member(wid string) int {
 func (g *group) wire(t int64) WireChat {
 	return WireChat{WID: g.WID, Name: g.Subject, T: t, Group: &WireGroup{
 		Owner: g.Owner, Subject: g.Subject, Description: g.Description, Created: g.Created, Participants: slices.Clone(g.Participants),
+		Past: slices.Clone(g.Past), GroupSettings: g.GroupSettings,
 	}}
 }
 

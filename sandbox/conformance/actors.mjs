@@ -49,6 +49,26 @@ export async function actors(api, owner) {
     looks: (profile) => api.post(`/phones/${friend}/profile`, profile),
     opens: async (subject) => (await api.post("/groups", { owner: friend, subject, participants: [owner] })).group,
     inGroup: (g, action, args = {}) => api.post(`/phones/${friend}/group`, { action, group: g, ...args }),
+    /** What the friend does in a group: a vote, and what anybody else does there. */
+    votes: (g, id, ...options) => api.post(`/phones/${friend}/act`, { chat: g, action: "vote", id, from_me: false, options }),
+    outsider: (number, action, args) => api.post(`/phones/${number}/group`, { action, ...args }),
+    /** A group of the owner's with both others. */
+    ownGroup: async (subject) => (await api.post("/groups", { owner, subject, participants: [friend, third] })).group,
+    inGroupChat: async (g, id) => (await api.get(`/phones/${friend}/messages?chat=${g}`)).find((m) => m.id === id),
+    person: async (number) => (await account()).contacts.find((c) => c.wid === wid(number)) ?? {},
+    received: async (number) => api.get(`/phones/${number}/inbox`),
+    rings: async () => (await api.post(`/phones/${friend}/call`, { to: owner })).id,
+    calls: () => api.get(`/phones/${friend}/calls`),
+    online: (online) => api.post(`/phones/${friend}/presence`, { online }),
+    readsAll: () => api.post(`/phones/${friend}/read`, { chat: wid(owner) }),
+    sends: async (message) => (await api.post(`/phones/${friend}/send`, { to: owner, ...message })).id,
+    /** The owner and the friend know each other: then they see each other's status. */
+    befriend: async () => {
+      await api.post("/phones", { number: owner, name: "Toko", address_book: [{ wid: wid(friend), name: "Budi" }] });
+      await api.post("/phones", { number: friend, address_book: [{ wid: wid(owner), name: "Toko" }] });
+    },
+    posts: async (body) => (await api.post(`/phones/${friend}/send`, { to: "status@broadcast", body })).id,
+    statuses: async () => (await api.get(`/phones/${friend}/messages?chat=status@broadcast`)).map((m) => [m.type, m.body, m.from_me, m.ack ?? 0]),
     /** Who is in a group: + is an admin. */
     members: async (g) => (await group(g)).participants.map((p) => (p.admin ? "+" : "") + p.wid),
   };

@@ -17,10 +17,13 @@ import { loadGroups } from "./modules/groups";
 import { onCall } from "./modules/misc";
 import { onGroupNotification } from "./modules/group-notices";
 import { onChatstate, onPresence } from "./modules/presence";
+import { keepPrivacy } from "./modules/privacy";
+import { loadPins } from "./modules/pins";
 import { device, saveLink } from "./modules/prefs";
 import { isMigrated, readdress, setMigrated } from "./lid";
 import { historyWritten, onHistory, onMessages, onReceipt } from "./modules/receive";
 import { resendPending } from "./modules/send";
+import { loadStatuses } from "./modules/status";
 import { wid } from "./modules/ids";
 import { nameSteps } from "./steps";
 import { destroyStorage, modelStorage, unlockMessages } from "./store";
@@ -126,7 +129,7 @@ function onPaired(push: Pushes["paired"]): void {
 
 // ---- login
 
-async function login(success: { wid: string; lid: string; pushname: string; db_key: string; time: number; lid_migrated?: boolean }): Promise<void> {
+async function login(success: { wid: string; lid: string; pushname: string; db_key: string; time: number; lid_migrated?: boolean; privacy?: Record<string, string> }): Promise<void> {
   const resuming = socket().hasSynced;
   R("WAWebUserPrefsMeUser").setMe(wid(success.wid));
   R("WAWebUserPrefsMeUser").setMeLid(wid(success.lid));
@@ -135,12 +138,14 @@ async function login(success: { wid: string; lid: string; pushname: string; db_k
   socket().set({ state: SOCKET_STATE["CONNECTED"], stream: SOCKET_STREAM[resuming ? "RESUMING" : "SYNCING"] });
   attempts = 0;
   unlockMessages();
+  keepPrivacy(success.privacy ?? {});
   if (loaded && isMigrated() !== !!success.lid_migrated) return location.reload();
   if (!loaded) {
     loaded = true;
     await setMigrated(!!success.lid_migrated);
-    await Promise.all([loadContacts(), loadGroups()]);
+    await Promise.all([loadContacts(), loadGroups(), loadPins()]);
     await loadChats();
+    await loadStatuses();
   }
   comms.ready();
   if (resuming) synced();
@@ -161,6 +166,7 @@ async function sync(): Promise<void> {
 async function historyDone(): Promise<void> {
   await historyWritten;
   await modelStorage.put("sync-state", Date.now(), "history");
+  await loadStatuses();
   R("WAWebBackendEventBus").BackendEventBus.triggerInitialChatHistorySynced();
   synced();
 }

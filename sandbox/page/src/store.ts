@@ -3,7 +3,7 @@
 
 import { Database } from "./base/idb";
 
-export const modelStorage = new Database("model-storage", 4, {
+export const modelStorage = new Database("model-storage", 5, {
   chat: { keyPath: "id" },
   contact: { keyPath: "id" },
   "group-metadata": { keyPath: "id" },
@@ -12,6 +12,9 @@ export const modelStorage = new Database("model-storage", 4, {
   message: { keyPath: "id", indexes: { chat: ["chat", "rowId"], pending: "pending", call: "callId" } },
   // One for each message and sender: see modules/reactions.ts.
   reactions: { keyPath: ["parentMsgKey", "senderUserJid"], indexes: { parent: "parentMsgKey" } },
+  // One for each poll and voter, see modules/polls.ts; one for each message that was ever pinned.
+  "poll-votes": { keyPath: ["parentMsgKey", "sender"], indexes: { parent: "parentMsgKey" } },
+  "pin-in-chat": { keyPath: "parentMsgKey" },
   // The past as it came, up to a chunk of one chat in a record, key [chat, rowId of the first]: a record for each of
   // 200,000 messages would take minutes. They become rows of "message" when somebody looks at the chat: see unpack.
   "message-history": {},
@@ -228,6 +231,35 @@ export async function deleteMessageRow(id: string): Promise<void> {
   await unpack(id.split("_", 2)[1]!);
   await written();
   await modelStorage.write(["message"], (tx) => void tx.objectStore("message").delete(id));
+}
+
+/** Forgets the messages of a chat, but those with a star when asked to keep them. */
+export async function deleteChatRows(chat: string, keepStarred: boolean): Promise<void> {
+  await unpack(chat);
+  await written();
+  const range = IDBKeyRange.bound([chat, -Infinity], [chat, Infinity]);
+  await modelStorage.write(["message"], (tx) => {
+    tx.objectStore("message").index("chat").openCursor(range).onsuccess = (event) => {
+      const cursor = (event.target as IDBRequest<IDBCursorWithValue | null>).result;
+      if (!cursor) return;
+      if (!(keepStarred && cursor.value.star)) cursor.delete();
+      cursor.continue();
+    };
+  });
+}
+
+export async function deleteChatRow(chat: string): Promise<void> {
+  await written();
+  await modelStorage.write(["chat"], (tx) => void tx.objectStore("chat").delete(chat));
+}
+
+/** Messages that fit, of one chat or of all, newest first. */
+export async function searchRows(fits: (row: MessageRow) => boolean, chat?: string): Promise<MessageRow[]> {
+  await unlocked;
+  if (chat !== undefined) return (await messageRows(chat, -1)).filter(fits).reverse();
+  await written();
+  const rows = [...(await modelStorage.getAll("message")), ...(await modelStorage.getAll("message-history")).flat()] as MessageRow[];
+  return rows.filter(fits).sort((a, b) => a.rowId - b.rowId);
 }
 
 /** Up to `count` messages of a chat next to `anchor`, not including it, oldest first. Without an anchor: the newest. */

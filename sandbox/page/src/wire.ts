@@ -40,6 +40,8 @@ export interface WireMessage {
   star?: boolean;
   edited?: number; // when it was last edited
   reactions?: Record<string, string>; // emoji by the wid of who reacted
+  votes?: Record<string, string[]>; // of a poll: options by the wid of who chose them
+  pin?: { by: string; t: number; seconds: number };
 }
 
 export interface WireContact {
@@ -63,10 +65,41 @@ export interface WireChat {
   pinned?: number; // epoch seconds of the pin, 0 or absent: not pinned
   mute_until?: number; // epoch seconds, -1 for ever
   more?: boolean; // the phone has older messages than it told of
-  group?: { owner: string; subject: string; description?: string; created: number; participants: { wid: string; admin: boolean; superadmin?: boolean }[] };
+  group?: WireGroup;
 }
 
-export type MessageAction = "edit" | "revoke" | "react" | "star" | "unstar" | "delete";
+export interface GroupSettings {
+  announce?: boolean; // only admins write
+  restrict?: boolean; // only admins change subject, description and picture
+  admin_add?: boolean; // only admins add others
+  approval?: boolean; // who joins by code waits for an admin
+  ephemeral?: number; // seconds
+  picture?: string;
+}
+
+export interface WireGroup extends GroupSettings {
+  owner: string;
+  subject: string;
+  description?: string;
+  created: number;
+  participants: { wid: string; admin: boolean; superadmin?: boolean }[];
+  past?: GroupRequest[]; // who left or was removed, and when
+}
+
+/** Somebody who asked to be let in, or was in the group once. */
+export interface GroupRequest {
+  wid: string;
+  t: number;
+  reason?: string; // Left, Removed
+}
+
+export type MessageAction = "edit" | "revoke" | "react" | "vote" | "pin" | "unpin" | "star" | "unstar" | "delete";
+
+/** What an action needs beside its text: a vote all options that are chosen now, a pin how long it stays. */
+export interface ActionArgs {
+  options?: string[];
+  seconds?: number;
+}
 
 /** Requests of the page. */
 export interface Requests {
@@ -76,7 +109,7 @@ export interface Requests {
     args: { device?: { id: string; secret: string }; platform: string; version: string; got?: number };
     ok:
       | { pair: { refs: string[]; ttls_ms: number[] } } // six refs: 60 000, then 20 000 each
-      | { success: { wid: string; lid: string; pushname: string; db_key: string; time: number; lid_migrated?: boolean } };
+      | { success: { wid: string; lid: string; pushname: string; db_key: string; time: number; lid_migrated?: boolean; privacy?: Record<string, string> } };
     // error 401: the device is unknown (unlinked while away): clear credentials and go to /?post_logout=1&logout_reason=…
   };
   /** A fresh round of refs (after UNPAIRED_IDLE). */
@@ -97,15 +130,31 @@ export interface Requests {
   /** Host and token for uploads: POST https://web.whatsapp.com{upload_path}/{type}?auth=… with the encrypted bytes → {"direct_path": "…"}; GET {direct_path} gives them back. */
   media_conn: { args: Record<string, never>; ok: { auth: string; ttl: number; upload_path: string; max_bytes: number } };
   /** Delivery or read receipts of the page for what came in. */
-  receipt: { args: { chat: string; ids: string[]; type: "delivery" | "read"; author?: string }; ok: Record<string, never> };
+  receipt: { args: { chat: string; ids: string[]; type: "delivery" | "read" | "played"; author?: string }; ok: Record<string, never> };
   chatstate: { args: { chat: string; state: "composing" | "recording" | "paused" }; ok: Record<string, never> };
   presence: { args: { state: "available" | "unavailable" } | { subscribe: string }; ok: Record<string, never> };
   /** Changes of a chat that WhatsApp syncs (kept: archive, pin, mute, unread, clear, delete; others are passed to the other devices only). */
   chat_action: { args: { chat: string; action: string; value?: unknown }; ok: Record<string, never> };
-  /** Edit, revoke, reaction: messages about a message. Star, unstar and delete change the own copy only. 403: an edit of what another wrote; a revocation of it, except by an admin. */
-  message_action: { args: { chat: string; action: MessageAction; target: { id: string; from_me: boolean; author?: string }; id: string; text?: string }; ok: { t: number } };
-  /** create, join (by code); members: query (pushes the chat), leave, invite_code; admins: add, remove, promote, demote, subject, description, reset_invite. Each change is pushed as "chat" to everybody concerned. */
-  group: { args: { action: string; group?: string; subject?: string; participants?: string[]; code?: string }; ok: { group?: string; code?: string; participants?: { wid: string; code: number }[] } };
+  /** Edit, revoke, reaction, vote, pin: messages about a message. Star, unstar and delete change the own copy only. 403: an edit of what another wrote; a revocation of it, except by an admin. */
+  message_action: { args: { chat: string; action: MessageAction; target: { id: string; from_me: boolean; author?: string }; id: string; text?: string } & ActionArgs; ok: { t: number } };
+  /**
+   * create, join and info (by code); members: query (pushes the chat), leave, invite_code, and where the settings allow it add, subject,
+   * description, picture; admins: also remove, promote, demote, reset_invite, requests, approve, reject, property:NAME. Each change is
+   * pushed as "chat" to everybody concerned.
+   */
+  group: {
+    args: { action: string; group?: string; subject?: string; participants?: string[]; code?: string; picture?: string; settings?: GroupSettings };
+    ok: { group?: string; code?: string; participants?: { wid: string; code: number }[]; approval?: boolean; info?: WireGroup; requests?: GroupRequest[] };
+  };
+  /** On how many devices an account is: its phone and what is linked with it. */
+  devices: { args: { wids: string[] }; ok: { counts: number[] } };
+  /** Name in the address book; an empty one takes somebody out of it. ok is the contact as it is now. */
+  contact: { args: { wid: string; name: string; short_name: string }; ok: WireContact };
+  /** What became of an own message with each receiver: epoch seconds. */
+  message_info: { args: { chat: string; id: string }; ok: { receipts: { wid: string; delivered?: number; read?: number; played?: number }[]; receivers: number } };
+  /** Who may see something of the account; names and values are WhatsApp's. */
+  privacy: { args: { name: string; value: string }; ok: Record<string, never> };
+  call_reject: { args: { id: string; creator: string }; ok: Record<string, never> };
   block: { args: { wid: string; blocked: boolean }; ok: Record<string, never> };
   profile_picture: { args: { wid: string }; ok: { url?: string; tag?: string } };
   about: { args: { wid: string }; ok: { about: string } };
@@ -131,12 +180,12 @@ export interface Pushes {
   presence: { wid: string; state: "available" | "unavailable"; t?: number };
   /** Somebody rings. */
   call: { id: string; from: string; video?: boolean; t: number };
-  message_action: { chat: string; action: MessageAction; target: { id: string; from_me: boolean; author?: string }; id: string; author?: string; text?: string; t: number };
+  message_action: { chat: string; action: MessageAction; target: { id: string; from_me: boolean; author?: string }; id: string; author?: string; text?: string; t: number } & ActionArgs;
   chat_action: { chat: string; action: string; value?: unknown };
   contact: WireContact;
   chat: WireChat;
   /** What somebody did in a group. The group as it is now comes as "chat" before it. */
-  group_notification: { id: string; group: string; action: string; author: string; participants?: string[]; text?: string; t: number };
+  group_notification: { id: string; group: string; action: string; author: string; participants?: string[]; text?: string; invite?: boolean; t: number };
   /** The phone removed this device: clear credentials, then /?post_logout=1&logout_reason=… */
   device_removed: { reason: string };
   /** Another connection of the same device took over: comms stop, and nothing on the page changes but Socket.stream. */

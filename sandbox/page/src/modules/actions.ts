@@ -4,11 +4,13 @@
 import { define, R } from "../base/loader";
 import { comms, ServerError } from "../comms";
 import { deleteMessageRow, lastRows, messageRow, messageRows, writeRows, type MessageRow } from "../store";
-import type { MessageAction, Pushes } from "../wire";
+import type { ActionArgs, MessageAction, Pushes } from "../wire";
 import { chatRow, forgetNewest } from "./chats";
 import { ACK, isSystemType, MEDIA_TYPES, SendMsgResult, unixTime } from "./enums";
 import { maybeWid, MsgKey, wid, type Wid } from "./ids";
 import { chatOf, saveMsg, updateMessage } from "./messages";
+import { onPin } from "./pins";
+import { onVote } from "./polls";
 import { onReaction } from "./reactions";
 
 const EDIT_WINDOW = 15 * 60; // seconds
@@ -25,9 +27,9 @@ export function newKeyBeside(msg: any): MsgKey {
 }
 
 /** Tells the server what is done to a message. */
-export function act(msg: any, action: MessageAction, id: string, text?: string): Promise<{ t: number }> {
+export function act(msg: any, action: MessageAction, id: string, text?: string, more?: ActionArgs): Promise<{ t: number }> {
   const target = { id: msg.id.id, from_me: msg.id.fromMe, author: msg.id.participant?.toString() };
-  return comms.request("message_action", { chat: String(msg.id.remote), action, target, id, text });
+  return comms.request("message_action", { chat: String(msg.id.remote), action, target, id, text, ...more });
 }
 
 /** A refusal resolves, it does not reject; see send.ts. */
@@ -79,7 +81,7 @@ async function revoke(msgs: any): Promise<void> {
   }
 }
 
-async function showRevoked(msg: any, subtype: "sender" | "admin", by?: unknown): Promise<void> {
+export async function showRevoked(msg: any, subtype: "sender" | "admin", by?: unknown): Promise<void> {
   msg.set(revoked(msg.id, subtype, by));
   await saveMsg(msg);
 }
@@ -123,10 +125,20 @@ async function star(chat: any, msgs: any, on: boolean): Promise<void> {
 
 // ---- what is done elsewhere
 
-/** The key that the message of an action has here. */
-function targetOf(push: Pushes["message_action"]): MsgKey {
-  const author = push.target.author && maybeWid(push.target.author);
-  return new MsgKey({ fromMe: push.target.from_me, remote: push.chat, id: push.target.id, participant: author });
+/** The message of an action: in memory, or its row. In the key of an own one in a group is whichever of our addresses the sender chose. */
+async function targetOf(push: Pushes["message_action"]): Promise<{ id: MsgKey; msg?: any; row?: MessageRow }> {
+  const { target, chat } = push;
+  const authors = target.from_me && target.author ? R("WAWebUserPrefsMeUser").getMePNandLIDWids() : [target.author && maybeWid(target.author)];
+  const keys: MsgKey[] = authors.map((participant: any) => new MsgKey({ fromMe: target.from_me, remote: chat, id: target.id, participant }));
+  for (const id of keys) {
+    const msg = R("WAWebMsgCollection").MsgCollection.get(id);
+    if (msg) return { id, msg };
+  }
+  for (const id of keys) {
+    const row = await messageRow(String(id));
+    if (row) return { id, row };
+  }
+  return { id: keys[0]! };
 }
 
 export async function onMessageAction(push: Pushes["message_action"]): Promise<void> {
@@ -134,11 +146,14 @@ export async function onMessageAction(push: Pushes["message_action"]): Promise<v
   const own = R("WAWebUserPrefsMeUser").isMeAccount(author);
   const chat = wid(push.chat);
   const key = new MsgKey({ fromMe: own, remote: chat, id: push.id, participant: chat.isGroup() ? author : undefined });
-  const msg = R("WAWebMsgCollection").MsgCollection.get(targetOf(push));
-  if (!msg) return onStored(push, key, author, await messageRow(String(targetOf(push))));
+  const { id, msg, row } = await targetOf(push);
+  if (!msg) return onStored(push, id, key, author, row);
   switch (push.action) {
     case "edit": return showEdit(msg, key, push.text ?? "", push.t);
     case "react": return onReaction(msg, key, author, push.text ?? "", push.t);
+    case "vote": return onVote(msg, key, author, push.options ?? [], push.t);
+    case "pin":
+    case "unpin": return onPin(msg.id, key, author, push.action === "pin" ? (push.seconds ?? 0) : undefined, push.t);
     case "star":
     case "unstar": return updateMessage(msg.id, { star: push.action === "star" });
     case "delete": return showDeleted(msg);
@@ -151,12 +166,14 @@ export async function onMessageAction(push: Pushes["message_action"]): Promise<v
 }
 
 /** The same for a message that is on disk only: its row changes, and nobody who listens to models hears of it. */
-async function onStored(push: Pushes["message_action"], key: MsgKey, author: Wid, row?: MessageRow): Promise<void> {
+async function onStored(push: Pushes["message_action"], id: MsgKey, key: MsgKey, author: Wid, row?: MessageRow): Promise<void> {
   if (!row) return;
-  const id = targetOf(push);
   switch (push.action) {
     case "edit": return updateMessage(id, edited(row.type, key, push.text ?? "", push.t));
     case "react": return onReaction({ id }, key, author, push.text ?? "", push.t);
+    case "vote": return onVote({ id }, key, author, push.options ?? [], push.t);
+    case "pin":
+    case "unpin": return onPin(id, key, author, push.action === "pin" ? (push.seconds ?? 0) : undefined, push.t);
     case "star":
     case "unstar": return updateMessage(id, { star: push.action === "star" });
     case "delete": return deleteMessageRow(row.id);

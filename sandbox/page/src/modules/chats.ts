@@ -8,9 +8,11 @@ import { comms } from "../comms";
 import { isMigrated } from "../lid";
 import { continueRowIds, lastRows, modelStorage, writeRows, type ChatRow } from "../store";
 import type { Pushes, WireChat } from "../wire";
+import { showCleared, showDeletedChat } from "./chat-deeds";
 import { unixTime } from "./enums";
 import { chatTitle } from "./getters";
 import { maybeWid, MsgKey, wid, type Wid } from "./ids";
+import { SuperChatMsgs } from "./super-chat";
 import { newestOf, rowToAttributes, systemRow, toPlain } from "./messages";
 import { saveGroups } from "./groups";
 
@@ -30,14 +32,6 @@ defineModel(Mute, {
   session: {},
   derived: { isMuted: { deps: ["expiration"], fn: (self) => self.expiration === -1 || self.expiration > unixTime() } },
 });
-
-/** WAWebSuperChatMsgs: what chats and statuses share. */
-class SuperChatMsgs extends BaseModel {
-  onEmptyMRM(): void { throw new Error("onEmptyMRM not implemented"); }
-  removeMsg(msg: any): void { this.msgs.remove(msg); }
-  getAllCMCs(): any[] { return [this.msgs]; }
-  getAllMsgs(): any[] { return this.msgs.getModelsArray(); }
-}
 
 export class Chat extends SuperChatMsgs {
   override onEmptyMRM(): void {}
@@ -161,7 +155,8 @@ export async function saveChats(chats: WireChat[]): Promise<void> {
 /** The chat's row has a newer message than what was read from it. */
 export function forgetNewest(chat: any): void {
   chat.__x_lastReceivedKey = undefined;
-  if (chat.__x_msgs) chat.__x_msgs.add(newestOf(chat), { silent: true });
+  const newest = newestOf(chat);
+  if (newest && chat.__x_msgs) chat.__x_msgs.add(newest, { silent: true });
 }
 
 /** The row of a chat as it is in memory: what is set, without what is derived from the newest message. */
@@ -190,6 +185,11 @@ async function findOrCreate(w: Wid): Promise<{ chat: any; created: boolean }> {
 
 /** Asks the server who this is, writes the chat and its first system message, then shows both. */
 async function createChat(id: Wid): Promise<void> {
+  if (id.isStatus()) {
+    // Clients take statuses for a chat; it is one in memory only, and nothing is written in it.
+    R("WAWebChatCollection").ChatCollection.add({ id, t: unixTime() });
+    return;
+  }
   let lid = R("WAWebApiContact").getCurrentLid(id);
   if (id.isUser() && !lid) {
     const found = await R("WAWebQueryExistsJob").queryWidExists(id, {});
@@ -207,6 +207,8 @@ async function createChat(id: Wid): Promise<void> {
 /** The server tells of a change made elsewhere: archive, pin, mute, read. */
 export async function onChatAction(push: Pushes["chat_action"]): Promise<void> {
   const chat = R("WAWebChatCollection").ChatCollection.get(push.chat);
+  if (chat && push.action === "clear") return showCleared(chat, !!(push.value as { keep_starred?: boolean } | undefined)?.keep_starred);
+  if (chat && push.action === "delete") return showDeletedChat(chat);
   const field = ({ archive: "archive", pin: "pin", mute: "muteExpiration", unread: "unreadCount" } as Record<string, string>)[push.action];
   if (chat && field) await updateChat(chat, { [field]: push.value });
 }

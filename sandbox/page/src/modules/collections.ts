@@ -1,7 +1,10 @@
 // The list of the collections, and what a client needs around it that nothing else here does.
 
 import { define, R } from "../base/loader";
+import { BaseCollection } from "../base/collection";
+import { BaseModel, defineModel } from "../base/model";
 import { VERSION } from "../session";
+import { Chat } from "./chats";
 
 const LINK = /\bhttps?:\/\/[^\s<>"]+|\bwww\.[^\s<>"]+/gi;
 
@@ -19,9 +22,23 @@ class OfflineMessageHandlerImpl {
   isResumeFromRestartComplete(): boolean { return this.isResumeComplete(); }
 }
 
+// Nobody here has a channel, and nothing is done with one: the lists are empty.
+class NewsletterCollectionImpl extends BaseCollection {
+  static override model = Chat;
+}
+class NewsletterMetadata extends BaseModel {}
+defineModel(NewsletterMetadata, { proxyName: "newsletter-metadata", props: { id: undefined }, session: {} });
+class NewsletterMetadataCollectionImpl extends BaseCollection {
+  static override model = NewsletterMetadata;
+}
+
 export function defineCollections(): void {
+  define("WAWebNewsletterCollection", () => ({ default: new NewsletterCollectionImpl() }));
+  define("WAWebNewsletterMetadataCollection", () => ({ default: new NewsletterMetadataCollectionImpl() }));
   define("WAWebCollections", () => ({
     default: {
+      WAWebNewsletterCollection: R("WAWebNewsletterCollection").default,
+      WAWebNewsletterMetadataCollection: R("WAWebNewsletterMetadataCollection").default,
       Blocklist: R("WAWebBlocklistCollection").BlocklistCollection,
       BusinessProfile: R("WAWebBusinessProfileCollection").BusinessProfileCollection,
       WAWebCallCollection: R("WAWebCallCollection").default,
@@ -29,6 +46,8 @@ export function defineCollections(): void {
       Contact: R("WAWebContactCollection").ContactCollection,
       WAWebGroupMetadataCollection: R("WAWebGroupMetadataCollection").default,
       Msg: R("WAWebMsgCollection").MsgCollection,
+      MsgInfo: R("WAWebMsgInfoCollection").MsgInfoCollection,
+      PinInChat: R("WAWebPinInChatCollection").PinInChatCollection,
       Presence: R("WAWebPresenceCollection").PresenceCollection,
       ProfilePicThumb: R("WAWebProfilePicThumbCollection").ProfilePicThumbCollection,
       Reactions: R("WAWebReactionsCollection").ReactionsCollection,
@@ -43,7 +62,6 @@ export function defineCollections(): void {
   define("WAWebOfflineHandler", () => ({ OfflineMessageHandlerImpl, OfflineMessageHandler: new OfflineMessageHandlerImpl() }));
   define("WAWebSyncGatingUtils", () => ({ isHistorySyncOnDemandEnabled: () => false, isPlaceholderMessageResendEnabled: () => false }));
   define("WAWebNonMessageDataRequestPlaceholderMessageResendUtils", () => ({ handlePlaceholderMsgsSeen: async (_msgs: unknown, _seen: unknown) => {} }));
-  define("WAWebAddonPollVoteTableMode", () => ({ pollVoteTableMode: { bulkUpsert: async (_votes: unknown[]) => {} } }));
   define("WAWebDebug", () => ({ default: { VERSION } }));
 }
 

@@ -116,6 +116,10 @@ export function defineConn(): void {
     getPrevCustomLogoutMessage: () => undefined,
   }));
   define("WAWebIsOfficialClient", () => ({ isOfficialClient: true, getIsOfficialClient: () => R("WAWebIsOfficialClient").isOfficialClient }));
+  define("WAWebBuildConstants", () => {
+    const [VERSION_PRIMARY, VERSION_SECONDARY, VERSION_TERTIARY] = session.VERSION.split(".");
+    return { VERSION_PRIMARY, VERSION_SECONDARY, VERSION_TERTIARY, VERSION_BASE: session.VERSION, VERSION_STR: session.VERSION };
+  });
   define("WAWebUpdaterVersion", () => ({ SANITIZED_VERSION_STR: session.VERSION }));
   define("WAWebAltDeviceLinkingApi", () => {
     let pairingType = "QR";

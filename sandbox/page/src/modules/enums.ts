@@ -47,7 +47,6 @@ export function defineEnums(): void {
     LogoutReason: { UserInitiated: "user_initiated", ClientFatal: "client_fatal", DeviceRemoved: "device_removed", SyncFail: "sync_fail", AccountLocked: "account_locked" },
     LOGOUT_REASON_CODE: { CLIENT_FATAL: 1, SYNC_FAIL: 2, INITIAL_HISTORY_SYNC_TIMEOUT: 3, ACCOUNT_LOCKED: 4 },
   }));
-  define("WAWap", () => ({ DROP_ATTR: { sentinel: "DROP_ATTR" } }));
   define("WAJids", () => ({ STATUS_JID: "status@broadcast" }));
   define("WAWebCommsWapMd", () => ({
     CHAT_JID: (w: any) => w.toJid(),

@@ -15,11 +15,14 @@ export async function onGroupNotification(push: Pushes["group_notification"]): P
   if (OF_PARTICIPANTS.has(push.action)) {
     const actionType = push.action === "leave" ? "remove" : push.action;
     const event = { chatId: group, author, pushname: undefined, ts: push.t, externalId: push.id };
-    await R("WAWebUpdateDbForGroupActionApi").updateDBForGroupAction(event, { actionType, participants: participants.map((id) => ({ id })), isInvite: false }, {});
+    await R("WAWebUpdateDbForGroupActionApi").updateDBForGroupAction(event, { actionType, participants: participants.map((id) => ({ id })), isInvite: !!push.invite }, {});
   }
+  if (push.action === "picture") await R("WAWebProfilePicThumbCollection").ProfilePicThumbCollection.update(group);
+  // Who came in by code is told of as such (gp2 "invite").
+  const subtype = push.invite ? "invite" : push.action;
   const me = R("WAWebUserPrefsMeUser").getMeUser();
   const notice = {
-    id: new MsgKey({ fromMe: false, remote: group, id: push.id, participant: author }), type: "gp2", subtype: push.action, author, from: group, to: me,
+    id: new MsgKey({ fromMe: false, remote: group, id: push.id, participant: author }), type: "gp2", subtype, author, from: group, to: me,
     body: push.text, recipients: participants, t: push.t, isNewMsg: true,
   };
   await R("WAWebMsgCollection").MsgCollection.processMultipleMessages(group, [notice], {}, {}, {});

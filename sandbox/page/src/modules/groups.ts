@@ -3,10 +3,11 @@
 import { define, R } from "../base/loader";
 import { BaseCollection, Collection } from "../base/collection";
 import { BaseModel, defineModel } from "../base/model";
-import { comms } from "../comms";
+import { comms, ServerError } from "../comms";
 import { modelStorage, writeRows } from "../store";
 import { pushesHandled } from "../session";
-import type { Requests, WireChat } from "../wire";
+import type { GroupRequest, Requests, WireChat } from "../wire";
+import { inviteInfo, updateRequests } from "./group-settings";
 import { wid, type Wid } from "./ids";
 
 class Participant extends BaseModel {}
@@ -38,6 +39,22 @@ class ParticipantCollection extends Collection {
   ensureSorted(): void {}
 }
 
+class PastParticipant extends BaseModel {}
+defineModel(PastParticipant, { proxyName: "past-participant", props: { id: undefined, leaveTs: undefined, leaveReason: undefined }, session: {} });
+class PastParticipantCollection extends Collection {
+  static override model = PastParticipant;
+}
+
+class MembershipApprovalRequest extends BaseModel {}
+defineModel(MembershipApprovalRequest, {
+  proxyName: "group-membership-approval-request",
+  props: { id: undefined, t: undefined, addedBy: undefined, requestMethod: undefined, parentGroupId: undefined },
+  session: {},
+});
+class MembershipApprovalRequestCollection extends Collection {
+  static override model = MembershipApprovalRequest;
+}
+
 class GroupMetadata extends BaseModel {
   canSetSubject(): boolean { return !this.restrict || this.participants.iAmAdmin(); }
   canSetDescription(): boolean { return this.canSetSubject(); }
@@ -53,13 +70,17 @@ defineModel(GroupMetadata, {
   proxyName: "group-metadata",
   props: {
     id: undefined, creation: undefined, owner: undefined, subject: undefined, subjectTime: undefined, desc: undefined, descId: undefined, restrict: false, announce: false, noFrequentlyForwarded: false,
-    ephemeralDuration: undefined, memberAddMode: "all_member_add", size: undefined, support: false, suspended: false, groupType: "DEFAULT", isLidAddressingMode: false, defaultSubgroup: false,
+    ephemeralDuration: undefined, memberAddMode: "all_member_add", membershipApprovalMode: false, size: undefined, support: false, suspended: false, groupType: "DEFAULT", isLidAddressingMode: false, defaultSubgroup: false,
   },
   session: { stale: false },
-  lazy: { participants: (self) => new ParticipantCollection(undefined, { parent: self }) },
+  lazy: {
+    participants: (self) => new ParticipantCollection(undefined, { parent: self }),
+    pastParticipants: (self) => new PastParticipantCollection(undefined, { parent: self }),
+    membershipApprovalRequests: (self) => new MembershipApprovalRequestCollection(undefined, { parent: self }),
+  },
 });
 
-class GroupMetadataCollectionImpl extends BaseCollection {
+export class GroupMetadataCollectionImpl extends BaseCollection {
   static override model = GroupMetadata;
   _handleParentGroupChange(): void {}
   _handleGroupAdd(): void {}
@@ -84,15 +105,23 @@ interface GroupRow {
   desc?: string;
   creation: number;
   participants: { id: string; isAdmin: boolean; isSuperAdmin: boolean }[];
+  past?: GroupRequest[];
+  announce: boolean;
+  restrict: boolean;
+  memberAddMode: string;
+  membershipApprovalMode: boolean;
+  ephemeralDuration: number;
 }
 
 function show(rows: GroupRow[]): void {
   const collection = R("WAWebGroupMetadataCollection").default;
-  for (const { participants, ...row } of rows) {
+  for (const { participants, past, ...row } of rows) {
     const [model] = collection.add({ ...row, id: wid(row.id), owner: wid(row.owner), size: participants.length }, { merge: true });
     const keep = new Set(participants.map((p) => p.id));
     model.participants.remove(model.participants.filter((p: any) => !keep.has(String(p.id))));
     model.participants.add(participants.map((p) => ({ ...p, id: wid(p.id) })), { merge: true });
+    model.pastParticipants.reset();
+    model.pastParticipants.add((past ?? []).map((p) => ({ id: wid(p.wid), leaveTs: p.t, leaveReason: p.reason })), { silent: true });
   }
 }
 
@@ -111,6 +140,12 @@ export async function saveGroups(chats: WireChat[]): Promise<void> {
       desc: c.group!.description,
       creation: c.group!.created,
       participants: c.group!.participants.map((p) => ({ id: p.wid, isAdmin: p.admin || !!p.superadmin, isSuperAdmin: !!p.superadmin })),
+      past: c.group!.past,
+      announce: !!c.group!.announce,
+      restrict: !!c.group!.restrict,
+      memberAddMode: c.group!.admin_add ? "admin_add" : "all_member_add",
+      membershipApprovalMode: !!c.group!.approval,
+      ephemeralDuration: c.group!.ephemeral ?? 0,
     }));
   if (!rows.length) return;
   await writeRows({ "group-metadata": rows });
@@ -119,10 +154,15 @@ export async function saveGroups(chats: WireChat[]): Promise<void> {
 
 type GroupArgs = Requests["group"]["args"];
 
-async function change(args: GroupArgs): Promise<any> {
-  const ok = await comms.request("group", args);
+/** What the server refuses is thrown under the name by which the clients know it. */
+function named(err: unknown): unknown {
+  return err instanceof ServerError && err.code !== 501 ? Object.assign(err, { name: "ServerStatusCodeError", status: err.code, statusCode: err.code }) : err;
+}
+
+export async function change(args: GroupArgs): Promise<any> {
+  const ok = await comms.request("group", args).catch((err) => { throw named(err); });
   await pushesHandled();
-  return { status: 200, participants: (ok.participants ?? []).map((p) => ({ userWid: wid(p.wid), code: String(p.code) })), gid: ok.group && wid(ok.group), code: ok.code };
+  return { status: 200, participants: (ok.participants ?? []).map((p) => ({ userWid: wid(p.wid), code: String(p.code) })), gid: ok.group && wid(ok.group), code: ok.code, approval: ok.approval, info: ok.info, requests: ok.requests };
 }
 
 function ids(participants: any[]): string[] {
@@ -144,20 +184,43 @@ async function addByRPC({ iqTo, participantArgs }: any): Promise<any> {
   };
 }
 
+/** Joins, or asks for it: then what the real page throws says that an admin has to agree, and wa-js reads it. */
+async function join(code: string): Promise<{ gid: Wid }> {
+  const { gid, approval } = await change({ action: "join", code });
+  if (approval) throw Object.assign(new Error("UnexpectedJoinGroupViaInviteResponse"), { name: "UnexpectedJoinGroupViaInviteResponse", gid, membershipApprovalMode: true });
+  return { gid };
+}
+
 export function defineGroups(): void {
   const members = (action: string) => (group: any, participants: any[]) => change({ action, group: String(group.id ?? group), participants: ids(participants) });
   define("WAWebGroupParticipantModel", () => ({ default: Participant }));
   define("WAWebGroupParticipantCollection", () => ({ default: ParticipantCollection }));
+  define("WAWebPastParticipantCollection", () => ({ default: PastParticipantCollection }));
+  define("WAWebGroupMembershipApprovalRequestModel", () => ({ default: MembershipApprovalRequest }));
+  define("WAWebGroupMembershipApprovalRequestCollection", () => ({ default: MembershipApprovalRequestCollection }));
   define("WAWebGroupMetadataModel", () => ({ default: GroupMetadata }));
   define("WAWebGroupMetadataCollection", () => ({ default: new GroupMetadataCollectionImpl() }));
   define("WAWebGroupQueryJob", () => ({
     queryAllGroups: async () => R("WAWebGroupMetadataCollection").default.map((g: any) => ({ id: g.id })),
-    queryAndUpdateGroupMetadataById: async (request: any) => R("WAWebGroupMetadataCollection").default.find(wid(String(request.id ?? request))),
+    queryAndUpdateGroupMetadataById: async (request: any) => {
+      const metadata = await R("WAWebGroupMetadataCollection").default.find(wid(String(request.id ?? request)));
+      await R("WAWebGroupQueryJob").maybeQueryAndUpdateMembershipApprovalRequests(metadata.id);
+      return metadata;
+    },
+    maybeQueryAndUpdateMembershipApprovalRequests: (group: Wid) => updateRequests(group),
+    queryGroupInvite: (code: string) => inviteInfo(code),
   }));
   define("WAWebGroupCreateJob", () => ({
     GroupAlreadyExistsError: class GroupAlreadyExistsError extends Error {},
     async createGroup(request: any, participants: any[]) {
-      const { gid, participants: added } = await change({ action: "create", subject: request.title, participants: ids(participants) });
+      // "restrict" and "announce" are what members may do: the module turns them round. An issue of whatsapp-web.js
+      // (wwebjs/whatsapp-web.js#201767, May 2026) reads it off the real one. memberAddMode is taken in the same sense.
+      const settings = {
+        restrict: request.restrict === false, announce: request.announce === false, admin_add: request.memberAddMode === false,
+        approval: !!request.membershipApprovalMode, ephemeral: Number(request.ephemeralDuration) || 0,
+      };
+      if (request.parentGroupId) throw new Error("the sandbox does not simulate communities (parentGroupId)");
+      const { gid, participants: added } = await change({ action: "create", subject: request.title, participants: ids(participants), settings });
       const members = added.map((p: any) => ({ wid: p.userWid, type: undefined, error: p.code === "200" ? null : p.code }));
       const creator = { wid: R("WAWebUserPrefsMeUser").getMeUser(), type: "superadmin", error: null };
       return { wid: gid, subject: request.title, participants: [creator, ...members] };
@@ -181,6 +244,7 @@ export function defineGroups(): void {
     setGroupSubject: (group: Wid, subject: string) => change({ action: "subject", group: String(group), subject }),
     setGroupDescription: (group: Wid, text: string, _id: unknown, _previous: unknown) => change({ action: "description", group: String(group), subject: text }),
     setGroupProperty: (group: Wid, property: string, value: unknown) => change({ action: `property:${property}`, group: String(group), subject: String(value) }),
+    setEphemeralGroupProperty: (group: Wid, seconds: number, _options: unknown) => change({ action: "property:ephemeral", group: String(group), subject: String(seconds) }),
   }));
   define("WAWebExitGroupAction", () => ({ sendExitGroup: (chat: any) => change({ action: "leave", group: String(chat.id) }) }));
   define("WASmaxGroupsAddParticipantsRPC", () => ({ sendAddParticipantsRPC: (request: any, _options: unknown) => addByRPC(request) }));
@@ -189,6 +253,6 @@ export function defineGroups(): void {
   }));
   define("WAWebGroupInviteJob", () => ({
     resetGroupInviteCode: (group: Wid) => change({ action: "reset_invite", group: String(group) }),
-    joinGroupViaInvite: (code: string, _options: unknown) => change({ action: "join", code }),
+    joinGroupViaInvite: (code: string, _options: unknown) => join(code),
   }));
 }

@@ -174,7 +174,8 @@ export function defineIds(): void {
     randomHex: (bytes: number) => [...crypto.getRandomValues(new Uint8Array(bytes))].map((b) => b.toString(16).padStart(2, "0")).join("").toUpperCase(),
   }));
   define("WAWebWidFactory", () => ({
-    createWid: (value: any) => asWid(value),
+    // A function of the old kind, as all of the real page are: wppconnect calls this one with "new".
+    createWid: function (value: any) { return asWid(value); },
     createWidFromWidLike: (value: any) => asWid(value),
     isWidlike: (value: any) => value instanceof Wid || (!!value && typeof value === "object" && typeof value.user === "string" && typeof value.server === "string"),
     createUserWidOrThrow(user: string, server: string) {

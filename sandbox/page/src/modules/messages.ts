@@ -4,7 +4,7 @@
 import { define, R } from "../base/loader";
 import { BaseCollection, Collection, reposition } from "../base/collection";
 import { BaseModel, defineModel } from "../base/model";
-import { callRows, lastRows, messageRow, messageRows, newRowId, writeHistory, writeRows, type ChatRow, type MessageRow } from "../store";
+import { callRows, lastRows, messageRow, messageRows, newRowId, searchRows, writeHistory, writeRows, type ChatRow, type MessageRow } from "../store";
 import { chatRow } from "./chats";
 import { fetchEarlier } from "./receive";
 import { onProtocolMessage } from "./actions";
@@ -17,7 +17,7 @@ const WID_FIELDS = ["from", "to", "author", "quotedParticipant", "quotedRemoteJi
 const STORED =
   "type subtype body caption t ack invis star isNewMsg local self mimetype size filename mediaKey mediaKeyTimestamp filehash encFilehash directPath width height duration isViewOnce isGif waveform pageCount isCaptionByUser " +
   "quotedMsg quotedStanzaID quotedType mentionedJidList lat lng loc vcardFormattedName vcardList pollName pollOptions pollSelectableOptionsCount notifyName isSendFailure isForwarded forwardingScore " +
-  "ephemeralDuration templateParams matchedText title description canonicalUrl thumbnail rowId messageSecret protocolMessageKey latestEditMsgKey latestEditSenderTimestampMs recipients revokeSender hasReaction callId isVideoCall isGroupCall";
+  "ephemeralDuration templateParams matchedText title description canonicalUrl thumbnail rowId messageSecret protocolMessageKey latestEditMsgKey latestEditSenderTimestampMs recipients revokeSender hasReaction callId isVideoCall isGroupCall backgroundColor font";
 
 /** The chat of a message. The model itself has no such property; clients add one. */
 export function chatOf(msg: any): any {
@@ -152,6 +152,15 @@ class MsgCollectionImpl extends BaseCollection {
       return row && this.add(rowToAttributes(row), { silent: true })[0];
     }));
     return { messages: found.filter(Boolean) };
+  }
+
+  /** Messages with a text in them, newest first, page by page from 1. WhatsApp's index is of words; this looks at every message. */
+  async search(query: string, page = 1, count = 20, remote?: any): Promise<{ messages: any[]; eof: boolean }> {
+    const term = String(query ?? "").toLowerCase();
+    const fits = (row: MessageRow) => !isSystemType(row.type) && `${row["mediaKey"] ? "" : (row["body"] ?? "")}\n${row["caption"] ?? ""}`.toLowerCase().includes(term);
+    const rows = await searchRows(fits, remote === undefined || remote === null ? undefined : String(remote));
+    const found = rows.slice((page - 1) * count, page * count);
+    return { messages: (await this.getMessagesById(found.map((row) => MsgKey.fromString(row.id)))).messages, eof: rows.length <= page * count };
   }
 
   async hydrateOrGetMessages(keys: any[]): Promise<any[]> { return (await this.getMessagesById(keys)).messages; }

@@ -19,7 +19,16 @@ for (const name of CMD_EVENTS.split(",")) {
   });
 }
 
-class Call extends BaseModel {}
+/** Numbers as in wa-js's types. Calls only ring here. */
+const CallState = {
+  None: 0, Calling: 1, PreacceptReceived: 2, ReceivedCall: 3, AcceptSent: 4, AcceptReceived: 5, CallActive: 6, CallActiveElseWhere: 7, ReceivedCallWithoutOffer: 8, Rejoining: 9, Link: 10,
+  ConnectedLonely: 11, PreCalling: 12, CallStateEnding: 13, CallBCallStarting: 14,
+};
+
+class Call extends BaseModel {
+  getState(): number { return this.state ?? (this.outgoing ? CallState.Calling : CallState.ReceivedCall); }
+  setState(state: number): void { this.set("state", state); }
+}
 defineModel(Call, { proxyName: "call", props: { id: undefined, peerJid: undefined, isVideo: false, isGroup: false, outgoing: false, offerTime: undefined }, session: { state: undefined } });
 
 class CallCollectionImpl extends BaseCollection {
@@ -31,16 +40,6 @@ class CallCollectionImpl extends BaseCollection {
 /** Somebody rings this account. */
 export function onCall(push: Pushes["call"]): void {
   R("WAWebCallCollection").default.processIncomingCall({ id: push.id, peerJid: wid(push.from), isVideo: !!push.video, isGroup: false, outgoing: false, offerTime: push.t });
-}
-
-class Status extends BaseModel {}
-defineModel(Status, { proxyName: "status-v3", props: { id: undefined, totalCount: 0, unreadCount: 0 }, session: {} });
-
-class StatusCollectionImpl extends BaseCollection {
-  static override model = Status;
-  getMyStatus(): any { return this.gadd(R("WAWebUserPrefsMeUser").getMeUser()); }
-  getUnexpired(): any[] { return []; }
-  hasSynced(): boolean { return true; }
 }
 
 class SearchQuery {
@@ -86,7 +85,6 @@ function defineTimelock(): void {
 function defineWrapped(): void {
   define("WAWebABProps", () => ({ getABPropConfigValue: (_name: string) => undefined }));
   define("WAWebPrimaryFeatures", () => ({ primaryFeatureEnabled: (_name: string) => false }));
-  define("WAWebDBPollsUpsertVotes", () => ({ upsertVotesDb: async (_votes: any[]) => {} }));
   define("WAWebBizLabelUtils", () => ({
     initializeLabels: (_labels: any) => {},
     addToLabelCollection: (_labels: any, _item: any, _kind: any) => {},
@@ -110,8 +108,9 @@ function defineWrapped(): void {
 
 export function defineMisc(): void {
   define("WAWebCmd", () => ({ CmdImpl, Cmd: new CmdImpl() }));
+  define("WAWebVoipWaCallEnums", () => ({ CallState }));
+  define("WAWebCallModel", () => ({ default: Call }));
   define("WAWebCallCollection", () => ({ default: new CallCollectionImpl() }));
-  define("WAWebStatusCollection", () => ({ StatusCollection: new StatusCollectionImpl() }));
   defineWrapped();
   defineTimelock();
 }

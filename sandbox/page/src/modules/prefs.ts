@@ -3,6 +3,8 @@
 
 import { define, R } from "../base/loader";
 import { prefs, signalStorage } from "../store";
+import { privacySettings, setPrivacySettings } from "./privacy";
+import { setting } from "./settings";
 import { maybeWid, userWid, wid, type Wid } from "./ids";
 
 export interface Device {
@@ -153,7 +155,12 @@ export function definePrefs(): void {
     setPushname: (name: string) => prefs.set("pushname", name),
     getBrowserId: () => prefs.get("adv"),
     setBrowserId: (_id: string) => {},
-    getUserPrivacySettings: () => ({ last: "all", online: "all", profile: "all", status: "all", readreceipts: "all", groupadd: "all" }),
-    setUserPrivacySettings: (_settings: unknown) => {},
+    ...setting("Theme", "default"),
+    ...setting("AutoDownloadPhotos", true),
+    ...setting("AutoDownloadAudio", true),
+    ...setting("AutoDownloadVideos", true),
+    ...setting("AutoDownloadDocuments", true),
+    getUserPrivacySettings: () => privacySettings(),
+    setUserPrivacySettings: (settings: Record<string, string>) => setPrivacySettings(settings),
   }));
 }

@@ -88,6 +88,11 @@ export function definePresence(): void {
       getChatIdentifier: (chat: any) => chat.id,
     };
   });
+  define("WAWebContactPresenceBridge", () => ({
+    setPresenceAvailable: () => comms.request("presence", { state: "available" }),
+    setPresenceUnavailable: () => comms.request("presence", { state: "unavailable" }),
+    subscribePresence: async (w: unknown, _token: unknown) => enqueue(String(w)),
+  }));
   define("WAWebChatStateBridge", () => {
     const send = (w: unknown, state: "composing" | "recording" | "paused") => comms.request("chatstate", { chat: String(w), state });
     return {

@@ -4,6 +4,7 @@ import { define, R } from "../base/loader";
 import { BaseCollection } from "../base/collection";
 import { BaseModel, defineModel } from "../base/model";
 import { comms } from "../comms";
+import { change as changeGroup } from "./groups";
 import { wid, type Wid } from "./ids";
 
 const STALE_MS = 1000; // a picture that was asked for less than this ago is not asked for again
@@ -50,8 +51,9 @@ function base64(image: string): string {
 }
 
 async function setPicture(who: Wid, change: { picture?: string; remove_picture?: boolean }): Promise<{ status: number; tag?: string }> {
-  if (!R("WAWebUserPrefsMeUser").isMeAccount(who)) return { status: 401 };
-  await comms.request("profile", change);
+  if (who.isGroup()) await changeGroup({ action: "picture", group: String(who), picture: change.picture });
+  else if (!R("WAWebUserPrefsMeUser").isMeAccount(who)) return { status: 401 };
+  else await comms.request("profile", change);
   const collection = R("WAWebProfilePicThumbCollection").ProfilePicThumbCollection;
   return { status: 200, tag: (await collection.update(who)).tag };
 }

@@ -10,7 +10,10 @@ import { forgetNewest, saveChats, updateChat } from "./chats";
 import { saveContacts } from "./contacts";
 import { ACK, isSystemType, unixTime } from "./enums";
 import { MsgKey, wid } from "./ids";
+import { storePastPins } from "./pins";
+import { storePastVotes } from "./polls";
 import { storePastReactions } from "./reactions";
+import { onStatus, STATUS } from "./status";
 import { newestPerChat, storePast, toRow, updateMessage } from "./messages";
 
 const ACK_OF = { delivery: ACK.RECEIVED, read: ACK.READ, played: ACK.PLAYED };
@@ -19,7 +22,7 @@ const ACK_OF = { delivery: ACK.RECEIVED, read: ACK.READ, played: ACK.PLAYED };
 function attributesOf(m: WireMessage): Record<string, any> {
   const me = R("WAWebUserPrefsMeUser").getMeUser();
   const chat = wid(m.chat);
-  const author = chat.isGroup() ? wid(m.author ?? String(me)) : undefined;
+  const author = chat.isGroup() || chat.isStatus() ? wid(m.author ?? String(me)) : undefined;
   const own = R("WAWebUserPrefsMeUser").isMeAccount(chat);
   const id = new MsgKey({ fromMe: m.from_me, remote: chat, id: m.id, participant: author, self: own ? (m.from_me ? "out" : "in") : undefined });
   return {
@@ -48,7 +51,7 @@ function quotedAttributes({ quoted }: WireMessage): Record<string, unknown> {
 export async function onMessages(burst: WireMessage[]): Promise<void> {
   const list = [...new Map(burst.map((m) => [`${m.from_me} ${m.chat} ${m.author} ${m.id}`, m])).values()]; // none twice
   const { ChatCollection } = R("WAWebChatCollection");
-  const chats = new Map(list.filter((m) => !ChatCollection.get(m.chat)).map((m) => [m.chat, { wid: m.chat, lid: undefined, t: m.t, unread: 0 }]));
+  const chats = new Map(list.filter((m) => m.chat !== STATUS && !ChatCollection.get(m.chat)).map((m) => [m.chat, { wid: m.chat, lid: undefined, t: m.t, unread: 0 }]));
   if (chats.size) await saveChats([...chats.values()]);
   const all = list.map((m) => ({ ...attributesOf(m), isNewMsg: true }) as any);
   const ids = all.map((m) => String(m.id));
@@ -90,6 +93,7 @@ async function handleMessage(attributes: any): Promise<void> {
   const chatId = attributes.id.remote;
   const { MsgCollection } = R("WAWebMsgCollection");
   if (await has(attributes.id)) return;
+  if (chatId.isStatus()) return onStatus(attributes);
   // The chat is written together with its newest message: what it counts is set before.
   const chat = R("WAWebChatCollection").ChatCollection.get(chatId);
   const unread = attributes.id.fromMe ? 0 : isSystemType(attributes.type) ? chat.unreadCount : Math.max(0, chat.unreadCount) + 1;
@@ -112,7 +116,10 @@ export let historyWritten: Promise<void> = Promise.resolve();
 
 async function storeHistory(messages: WireMessage[]): Promise<void> {
   const rows = messages.map((m) => toRow(attributesOf(m)));
-  await storePastReactions(messages.flatMap((message, i) => (message.reactions ? [{ id: rows[i]!.id, message }] : [])));
+  const past = messages.flatMap((message, i) => (message.reactions || message.votes || message.pin ? [{ id: rows[i]!.id, message }] : []));
+  await storePastReactions(past);
+  await storePastVotes(past);
+  await storePastPins(past);
   await historyWritten;
   historyWritten = storePast(rows);
   for (const row of newestPerChat(rows)) {
@@ -172,11 +179,15 @@ async function groupReceipt(receipt: any): Promise<void> {
   }
 }
 
+async function statusReceipt(receipt: any): Promise<void> {
+  for (const id of receipt.externalIds) await raiseAck(`true_${receipt.from}_${id}_${R("WAWebUserPrefsMeUser").getMeUser()}`, receipt.ack);
+}
+
 export function defineReceive(): void {
   define("WAWebHandleSingleMsg", () => ({ handleSingleMsgImpl: (message: any) => handleMessage(message) }));
   define("WAWebHandleSingleMsgFactory", () => ({ handleSingleMsg: (message: any) => R("WAWebHandleSingleMsg").handleSingleMsgImpl(message) }));
   define("WAWebHandleSingleMsgWorkerCompatible", () => ({ handleSingleMsg: (message: any) => R("WAWebHandleSingleMsgFactory").handleSingleMsg(message) }));
   define("WAWebHandleDirectChatReceipt", () => ({ handleChatSimpleReceipt: (receipt: any) => directReceipt(receipt) }));
   define("WAWebHandleGroupChatReceipt", () => ({ handleGroupSimpleReceipt: (receipt: any) => groupReceipt(receipt) }));
-  define("WAWebHandleStatusReceipt", () => ({ handleStatusSimpleReceipt: async (_receipt: any) => {} }));
+  define("WAWebHandleStatusReceipt", () => ({ handleStatusSimpleReceipt: (receipt: any) => statusReceipt(receipt) }));
 }

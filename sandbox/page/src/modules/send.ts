@@ -10,6 +10,7 @@ import { lastRows, pendingRows } from "../store";
 import type { WireMedia, WireMessage } from "../wire";
 import { ACK, isSystemType, SendMsgResult, unixTime } from "./enums";
 import { uploadFor } from "./media";
+import { asStatus, showOwnStatus } from "./status";
 import { rowToAttributes, saveMsg, saveSoon, showNew, storeMessages, toRow, withRowId } from "./messages";
 
 interface Result {
@@ -26,6 +27,7 @@ function failed(): Result {
 
 /** A chat that is only in memory cannot be sent to. */
 function expectStored(chat: any): void {
+  if (chat.id.isStatus()) return; // no chat at all
   if (!lastRows.has(String(chat.id))) throw new Error("findChat: new chat not found");
 }
 
@@ -45,7 +47,10 @@ function addAndSendNow(data: any): [Promise<any>, Promise<Result>] {
   const msg = showNew(withRowId({ ...data, ack: ACK.CLOCK }));
   const store = () => storeMessages([toRow(msg.attributes)]);
   const held = stepOf(data, "after_add");
-  const stored = (held ? held.then(store) : store()).then(() => msg);
+  const stored = (held ? held.then(store) : store()).then(async () => {
+    if (msg.id.remote.isStatus()) await showOwnStatus(msg);
+    return msg;
+  });
   const sent = stored.then(async () => {
     R("WAWebMsgCollection").MsgCollection.trigger("new_msg_sent", msg);
     await stepOf(data, "after_storage");
@@ -58,7 +63,7 @@ function addAndSendNow(data: any): [Promise<any>, Promise<Result>] {
 export async function sendPrepared(chat: any, data: any, mediaData: any): Promise<Result> {
   expectStored(chat);
   await stepOf(data, "before_add");
-  const msg = showNew(withRowId({ ...data, ack: ACK.CLOCK }));
+  const msg = showNew(withRowId({ ...(chat.id.isStatus() ? asStatus(data) : data), ack: ACK.CLOCK }));
   initValue(msg, "mediaData", mediaData);
   msg.addChild("mediaData", mediaData);
   await stepOf(data, "after_add");
@@ -68,6 +73,7 @@ export async function sendPrepared(chat: any, data: any, mediaData: any): Promis
     return fail(msg);
   }
   await saveMsg(msg);
+  if (chat.id.isStatus()) await showOwnStatus(msg);
   await stepOf(data, "after_storage");
   const { messageSendResult } = await transmit(msg);
   return { messageSendResult };
@@ -98,6 +104,7 @@ async function fail(msg: any): Promise<Result> {
 /** The network part of a send; clients wrap it. Resolves with error set when the server refused. */
 async function encryptAndSend(request: { data: any }): Promise<any> {
   const { data } = request;
+  if (data.id.remote.isStatus()) return encryptAndSendStatus(request);
   const proto = R("WAWebE2EProtoGenerator").createMsgProtobuf(data, {});
   await R("WAWebSendMsgCreateFanoutStanza").createFanoutMsgStanza(data, proto, [], undefined, undefined, undefined, undefined);
   const answer = { t: undefined as number | undefined, sync: null, phash: null as string | null, addressingMode: null, count: null, error: null as number | null };
@@ -107,6 +114,18 @@ async function encryptAndSend(request: { data: any }): Promise<any> {
   } catch (err) {
     if (!(err instanceof ServerError)) throw err;
     if (err.code === 463) R("WAWebMexReachoutTimelockNotificationHandler").handleReachoutTimelockUpdate(true, err.until, "DEFAULT");
+    return { ...answer, error: err.code };
+  }
+}
+
+/** A status goes another way: to many, and nobody is told who could not be reached. */
+async function encryptAndSendStatus(request: { data: any }): Promise<any> {
+  const answer = { t: request.data.t, sync: null, phash: null, addressingMode: null, count: null, error: null as number | null };
+  try {
+    await R("WAWebEncryptAndSendStatusMsg").encryptAndSendStatusMsg(request, R("WAWebE2EProtoGenerator").createMsgProtobuf(request.data, {}), {});
+    return answer;
+  } catch (err) {
+    if (!(err instanceof ServerError)) throw err;
     return { ...answer, error: err.code };
   }
 }
@@ -128,9 +147,9 @@ function wireMedia(data: any): WireMedia | undefined {
   };
 }
 
-const EXTRA = "lat lng loc vcardFormattedName vcardList pollName pollOptions pollSelectableOptionsCount isViewOnce isGif footer title description matchedText canonicalUrl isForwarded".split(" ");
+const EXTRA = "lat lng loc vcardFormattedName vcardList pollName pollOptions pollSelectableOptionsCount isViewOnce isGif footer title description matchedText canonicalUrl isForwarded forwardingScore backgroundColor font".split(" ");
 
-function wireMessage(data: any): WireMessage {
+export function wireMessage(data: any): WireMessage {
   const extra: Record<string, unknown> = {};
   for (const name of EXTRA) if (data[name] !== undefined && data[name] !== null) extra[name] = data[name];
   const quoted = data.quotedMsg;

@@ -55,9 +55,23 @@ async function videoThumbs(file: Blob, dimensions: number[]): Promise<any> {
   }
 }
 
+const STICKER_EDGE = 512; // pixels
+
+async function webpSticker(file: Blob): Promise<Blob> {
+  const bitmap = await createImageBitmap(file);
+  const scale = STICKER_EDGE / Math.max(bitmap.width, bitmap.height);
+  const canvas = document.createElement("canvas");
+  canvas.width = canvas.height = STICKER_EDGE;
+  const [width, height] = [bitmap.width * scale, bitmap.height * scale];
+  canvas.getContext("2d")!.drawImage(bitmap, (STICKER_EDGE - width) / 2, (STICKER_EDGE - height) / 2, width, height);
+  bitmap.close();
+  return new Promise((resolve, reject) => canvas.toBlob((blob) => (blob ? resolve(blob) : reject(new Error("no sticker"))), "image/webp"));
+}
+
 export function defineThumbs(): void {
   define("WAWebImageUtils", () => ({
     generateVideoThumbsAndDuration: (request: any) => videoThumbs(request.file, request.maxDimensions),
+    toWebpSticker: (file: Blob) => webpSticker(file),
     rotateAndResize: async (blob: Blob, _orientation: unknown, _max: unknown, _type: unknown) => blob,
   }));
 }
