@@ -52,13 +52,22 @@ func hopAddr(hop string) (netip.Addr, error) {
 	return netip.ParseAddr(strings.Trim(hop, "[]"))
 }
 
-// forget takes away what says something about the origin of a request and was read, or is not to be believed.
-func forget(h http.Header) {
-	for _, name := range []string{
+// forget returns h without what says something about the origin of a request and was read, or is not to be believed. h
+// is the server's: it stays as it is, and is copied only when there is something to take away.
+func forget(h http.Header) http.Header {
+	out, mine := h, false
+	for _, name := range []string{ // in the form of keys of http.Header
 		"Forwarded", "X-Forwarded-For", "X-Forwarded-Proto", "X-Forwarded-Host", "X-Forwarded-Port", "X-Forwarded-Prefix",
 		"X-Real-Ip", "X-Client-Ip", "True-Client-Ip", "Cf-Connecting-Ip", "X-Original-Url", "X-Rewrite-Url",
 		"X-Http-Method-Override", "X-Method-Override",
 	} {
-		h.Del(name)
+		if _, there := out[name]; !there {
+			continue
+		}
+		if !mine {
+			out, mine = h.Clone(), true
+		}
+		delete(out, name)
 	}
+	return out
 }

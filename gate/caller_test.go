@@ -68,3 +68,24 @@ func TestForgedOriginDoesNotPass(t *testing.T) {
 		t.Errorf("answered %d", got)
 	}
 }
+
+// The header is the server's: what is taken away from it is taken from a copy.
+func TestForgetLeavesTheServersHeader(t *testing.T) {
+	t.Parallel()
+	names := []string{
+		"forwarded", "x-forwarded-for", "x-forwarded-proto", "x-forwarded-host", "x-forwarded-port", "x-forwarded-prefix", "x-real-ip",
+		"x-client-ip", "true-client-ip", "cf-connecting-ip", "x-original-url", "x-rewrite-url", "x-http-method-override", "x-method-override",
+	}
+	for _, name := range names { // each alone: the first one makes the copy
+		server := http.Header{}
+		server.Set(name, "1.2.3.4")
+		server.Set("Content-Type", "application/json")
+		got := forget(server)
+		if got.Get(name) != "" || got.Get("Content-Type") == "" || len(got) != 1 {
+			t.Errorf("%s: behind the gate there is %v", name, got)
+		}
+		if len(server) != 2 {
+			t.Errorf("%s: the server's header is %v", name, server)
+		}
+	}
+}

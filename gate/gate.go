@@ -68,8 +68,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		ctx = context.WithValue(ctx, secureKey{}, true)
 	}
 	r = r.WithContext(ctx) // a copy: the server keeps its own
-	r.Header, r.RemoteAddr = r.Header.Clone(), from
-	forget(r.Header)
+	r.Header, r.RemoteAddr = forget(r.Header), from
 	if r.TLS != nil { // browsers come by TLS alone from now on
 		w.Header().Set("Strict-Transport-Security", "max-age=31536000")
 	}

@@ -41,7 +41,7 @@ func (db *DB) AppendAudit(ctx context.Context, a AuditEntry) error {
 	if a.Time.IsZero() {
 		a.Time = now()
 	}
-	return db.write(ctx, func(s *session) error { return appendAudit(s, a) })
+	return db.writeFirm(ctx, func(s *session) error { return appendAudit(s, a) })
 }
 
 // AuditFilter says which lines of the audit log are wanted. Its zero value is all.

@@ -61,7 +61,7 @@ func (db *DB) Enqueue(ctx context.Context, m Message, audit AuditEntry) (row Mes
 	if audit.Time.IsZero() {
 		audit.Time = m.CreatedAt
 	}
-	err = db.write(ctx, func(s *session) error {
+	err = db.writeFirm(ctx, func(s *session) error {
 		row, repeated = m, false
 		old, err := idempotent(s, m)
 		if err != nil {
@@ -128,6 +128,9 @@ func idempotent(s *session, m Message) (*Message, error) {
 	case err != nil:
 		return nil, fmt.Errorf("look the idempotency key up: %w", err)
 	case m.CreatedAt.Sub(old.CreatedAt) > IdempotencyWindow:
+		if err := s.save(); err != nil { // the message may still be refused
+			return nil, err
+		}
 		_, err := s.exec("UPDATE messages SET idempotency_key = NULL WHERE seq = ?", old.Seq)
 		return nil, err
 	case old.ContentHash != m.ContentHash:

@@ -24,6 +24,9 @@ type session struct {
 	conn   *sql.Conn
 	stmts  map[string]*sql.Stmt
 	begun  time.Time  // of the transaction
+	shared bool       // the part that runs is not alone in the transaction
+	saved  bool       // it has a savepoint
+	steps  int        // statements of exec that did not fail, ever
 	broken error      // set when SQLite may have ended the transaction by itself: nothing more may run in it
 	head   *AuditHead // of the audit log, as this transaction has it; nil: not read since the transaction or a rollback began
 	news   news       // of the transaction, told after its commit; more than happened when a part was undone, which is harmless
@@ -82,7 +85,26 @@ func (s *session) exec(query string, args ...any) (sql.Result, error) {
 		return nil, err
 	}
 	res, err := stmt.ExecContext(s.ctx, args...)
+	if err == nil {
+		s.steps++
+	}
 	return res, s.check(err)
+}
+
+// save makes an error of the part that runs undo what it does from now on, and leave the others' work alone. The part
+// has done nothing yet. Alone it needs none: its error ends the transaction.
+func (s *session) save() error {
+	if !s.shared || s.saved {
+		return nil
+	}
+	if _, err := s.exec("SAVEPOINT part"); err != nil {
+		if s.broken == nil {
+			s.broken = err
+		}
+		return err
+	}
+	s.saved = true
+	return nil
 }
 
 func (s *session) queryRow(query string, args ...any) scanner {

@@ -38,6 +38,7 @@ const (
 type request struct {
 	fn    func(*session) error
 	kind  Holder
+	firm  bool // an error of fn comes before it has changed anything; else it has called save, or the database is ill
 	state atomic.Int32
 	err   error
 	held  time.Duration // from the writer's taking it until the writer was free again
@@ -81,6 +82,12 @@ func (db *DB) Write(ctx context.Context, fn func(tx *gorm.DB) error) error {
 
 func (db *DB) write(ctx context.Context, fn func(*session) error) error {
 	return db.writer.do(ctx, db.writer.queue, &request{fn: fn, done: make(chan error, 1)})
+}
+
+// writeFirm is write for an fn that is refused before it changes anything, if at all: it needs no savepoint, which costs
+// SQLite a copy of each page that fn touches. An fn that changes something before it can be refused calls save first.
+func (db *DB) writeFirm(ctx context.Context, fn func(*session) error) error {
+	return db.writer.do(ctx, db.writer.queue, &request{fn: fn, firm: true, done: make(chan error, 1)})
 }
 
 // chore is write for work that nobody waits for: in a transaction of its own, so that held, which is how long the
@@ -254,16 +261,24 @@ func (w *writer) rollback(cause error) error {
 	return cause
 }
 
-// part runs one request; among others it has a savepoint, so that its error leaves their work alone.
-func (w *writer) part(r *request, savepoint bool) {
-	if savepoint {
-		if _, r.err = w.s.exec("SAVEPOINT part"); r.err != nil {
-			w.s.broken = r.err
+// part runs one request; among others it has a savepoint, so that its error leaves their work alone. A firm one goes
+// without. Should it break its word (nothing but a fault of the program can make it), nobody's work is stored.
+func (w *writer) part(r *request, shared bool) {
+	w.s.shared, w.s.saved = shared, false
+	if !r.firm {
+		if r.err = w.s.save(); r.err != nil {
 			return
 		}
 	}
+	before := w.s.steps
 	r.err = w.guard(r.fn)
-	if !savepoint || w.s.broken != nil {
+	if !shared || w.s.broken != nil {
+		return
+	}
+	if !w.s.saved {
+		if r.err != nil && w.s.steps != before {
+			w.s.broken = fmt.Errorf("a write failed half done: %v", r.err) //nolint:errorlint // its code is not the others'
+		}
 		return
 	}
 	if r.err != nil {

@@ -33,11 +33,21 @@ func held(t *testing.T, db *DB) (release func()) {
 // together runs the writes as one batch and returns their errors.
 func together(t *testing.T, db *DB, fns ...func(tx *gorm.DB) error) []error {
 	t.Helper()
+	calls := make([]func() error, 0, len(fns))
+	for _, fn := range fns {
+		calls = append(calls, func() error { return db.Write(context.Background(), fn) })
+	}
+	return inOneBatch(t, db, calls...)
+}
+
+// inOneBatch makes calls that write once each, in their order and as one batch, and returns their errors.
+func inOneBatch(t *testing.T, db *DB, calls ...func() error) []error {
+	t.Helper()
 	release := held(t, db)
-	errs := make([]error, len(fns))
+	errs := make([]error, len(calls))
 	var wg sync.WaitGroup
-	for i, fn := range fns {
-		wg.Go(func() { errs[i] = db.Write(context.Background(), fn) })
+	for i, call := range calls {
+		wg.Go(func() { errs[i] = call() })
 		for deadline := time.Now().Add(time.Minute); len(db.writer.queue) <= i; time.Sleep(time.Millisecond) {
 			if time.Now().After(deadline) {
 				t.Fatal("the write was not queued")

@@ -53,6 +53,33 @@ func international(digits string) (string, bool) {
 	if digits == "" || digits[0] == '0' || len(digits) > 16 {
 		return "", false
 	}
+	if complete(digits) {
+		return digits, true
+	}
+	return parsed(digits)
+}
+
+// complete says whether digits are a country code and, without a zero between, a number of a length that the country has.
+// Then parsed has nothing to add, which takes a text apart by regular expressions: a twentieth of an accepted message's
+// whole cost. False says nothing.
+func complete(digits string) bool {
+	for i := 1; i <= 3 && i < len(digits) && len(digits) <= 15; i++ { // no country code begins another
+		code, err := strconv.ParseUint(digits[:i], 10, 16)
+		if err != nil {
+			return false
+		}
+		if phonenumbers.GetRegionCodeForCountryCode(int(code)) == phonenumbers.UNKNOWN_REGION {
+			continue
+		}
+		number, err := strconv.ParseUint(digits[i:], 10, 64)
+		country := int32(code)
+		return err == nil && digits[i] != '0' && possible(&phonenumbers.PhoneNumber{CountryCode: &country, NationalNumber: &number})
+	}
+	return false
+}
+
+// parsed is international for what is not complete.
+func parsed(digits string) (string, bool) {
 	n, err := phonenumbers.Parse("+"+digits, "ZZ")
 	if err != nil {
 		return "", false
@@ -68,6 +95,13 @@ func international(digits string) (string, bool) {
 
 // national reads s as a number of the region.
 func national(s, region string) (string, bool) {
+	if own, ok := strings.CutPrefix(s, "0"); ok && region == "ID" && complete("62"+own) {
+		return "62" + own, true
+	}
+	return parsedAs(s, region)
+}
+
+func parsedAs(s, region string) (string, bool) {
 	n, err := phonenumbers.Parse(s, region)
 	if err != nil || !possible(n) {
 		return "", false
