@@ -178,7 +178,7 @@ func (a *account) index() {
 
 // cleared says whether a message went with its chat's clearing.
 func (a *account) cleared(m *entry) bool {
-	return m.T <= a.Cleared[m.Chat] && !(a.Kept[m.Chat] && m.Star)
+	return m.T <= a.Cleared[m.Chat] && (!a.Kept[m.Chat] || !m.Star)
 }
 
 func (a *account) wid() string { return widOf(a.Phone.Number) }
