@@ -68,6 +68,8 @@ func (c *Console) table() []route {
 
 		{"GET /instances/{id}/keys", owner, "", c.keys},
 		{"POST /instances/{id}/keys", owner, "key.create", c.makeKey},
+		{"GET /instances/{id}/keys/{key}", owner, "", c.key},
+		{"POST /instances/{id}/keys/{key}", owner, "key.update", c.changeKey},
 		{"POST /instances/{id}/keys/{key}/rotate", owner, "key.rotate", c.rotateKey},
 		{"POST /instances/{id}/keys/{key}/revoke", owner, "key.delete", c.revokeKey},
 
