@@ -63,11 +63,13 @@ func (k keyItem) Used() string {
 	return k.LastUsedAt.UTC().Format(time.RFC3339)
 }
 
-// May is what the key may do, in words.
+// May is what the key may do, in words and in the order of the form.
 func (k keyItem) May() string {
-	words := make([]string, len(k.Scopes))
-	for i, scope := range k.Scopes {
-		words[i] = k.scope(scope)
+	var words []string
+	for _, scope := range models.Scopes() {
+		if k.Has(scope) {
+			words = append(words, k.scope(scope))
+		}
 	}
 	return strings.Join(words, ", ")
 }
