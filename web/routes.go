@@ -35,6 +35,7 @@ func (c *Console) table() []route {
 		{"POST /login", anyone, "console.signin", c.login},
 		{"POST /language", anyone, "", c.setLanguage},
 		{"GET /docs", anyone, "", c.docs},
+		{"GET /licenses", anyone, "", c.licences},
 
 		{"GET /{$}", operator, "", c.list},
 		{"GET /console/events", operator, "", c.events},

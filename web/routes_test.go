@@ -58,7 +58,7 @@ func (d *desk) open() bool {
 func TestEveryRouteHasItsGuard(t *testing.T) {
 	t.Parallel()
 	want := map[string]access{
-		"GET /console/assets/{name}": anyone, "POST /login": anyone, "POST /language": anyone, "GET /docs": anyone,
+		"GET /console/assets/{name}": anyone, "POST /login": anyone, "POST /language": anyone, "GET /docs": anyone, "GET /licenses": anyone,
 
 		"GET /{$}": operator, "GET /console/events": operator, "POST /logout": operator, "/": operator,
 		"GET /account": operator, "POST /account/password": operator, "POST /account/signout": operator,
