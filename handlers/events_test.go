@@ -206,7 +206,7 @@ func TestLongPoll(t *testing.T) {
 func (g *ground) listen(query, last string) (next func(n int) string, hangUp func()) {
 	g.t.Helper()
 	ctx, cancel := context.WithCancel(g.t.Context())
-	req, err := http.NewRequestWithContext(ctx, "GET", g.url+"/v1/events/stream"+query, nil)
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, g.url+"/v1/events/stream"+query, nil)
 	if err != nil {
 		g.t.Fatal(err)
 	}
@@ -218,7 +218,7 @@ func (g *ground) listen(query, last string) (next func(n int) string, hangUp fun
 	if err != nil {
 		g.t.Fatal(err)
 	}
-	if resp.StatusCode != 200 || resp.Header.Get("Content-Type") != "text/event-stream; charset=utf-8" {
+	if resp.StatusCode != http.StatusOK || resp.Header.Get("Content-Type") != "text/event-stream; charset=utf-8" {
 		g.t.Fatalf("HTTP %d, %v", resp.StatusCode, resp.Header)
 	}
 	lines := bufio.NewScanner(resp.Body)
@@ -283,7 +283,7 @@ func TestASlowReaderIsDroppedAndGoesOn(t *testing.T) {
 	defer conn.Close()
 	fmt.Fprintf(conn, "GET /v1/events/stream HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %s\r\n\r\n", adminToken)
 	resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
-	if err != nil || resp.StatusCode != 200 {
+	if err != nil || resp.StatusCode != http.StatusOK {
 		t.Fatal(resp, err)
 	}
 	big := strings.Repeat("x", 100_000)
