@@ -57,7 +57,9 @@ func open(t *testing.T, l Limits, handler http.HandlerFunc, proxies ...netip.Pre
 	go func() { done <- s.Serve(h.conns) }()
 	t.Cleanup(func() {
 		_ = s.Close()
-		<-done
+		if err := <-done; !errors.Is(err, http.ErrServerClosed) {
+			t.Errorf("the server ended: %v", err)
+		}
 	})
 	return h
 }
@@ -292,7 +294,7 @@ func TestSlowAndHonestIsServed(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer resp.Body.Close()
+	defer func() { _ = resp.Body.Close() }()
 	if b, _ := io.ReadAll(resp.Body); string(b) != fmt.Sprint(pieces*size) {
 		t.Errorf("answer %d %s", resp.StatusCode, b)
 	}

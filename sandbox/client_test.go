@@ -297,7 +297,7 @@ func (p *page) upload(kind string, data []byte) *WireMedia {
 	if err != nil {
 		p.t.Fatal(err)
 	}
-	defer resp.Body.Close()
+	defer func() { _ = resp.Body.Close() }()
 	var out struct {
 		DirectPath string `json:"direct_path"`
 	}

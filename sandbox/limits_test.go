@@ -114,7 +114,7 @@ func TestCertificate(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer conn.Close()
+	defer func() { _ = conn.Close() }()
 	cert := conn.ConnectionState().PeerCertificates[0]
 	if err := cert.VerifyHostname(pageHost); err != nil {
 		t.Error(err)

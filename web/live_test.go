@@ -33,7 +33,7 @@ func (d *desk) listen(path string) (events <-chan string, leave func()) {
 	ch := make(chan string, 100)
 	go func() {
 		defer close(ch)
-		defer resp.Body.Close()
+		defer func() { _ = resp.Body.Close() }()
 		var event strings.Builder
 		lines := bufio.NewScanner(resp.Body)
 		lines.Buffer(nil, 1<<20)

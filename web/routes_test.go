@@ -186,6 +186,6 @@ func (d *desk) peek(path string) answer {
 	if err != nil {
 		d.t.Fatal(err)
 	}
-	defer resp.Body.Close()
+	defer func() { _ = resp.Body.Close() }()
 	return answer{resp, ""}
 }
