@@ -51,13 +51,13 @@ func shake(t *testing.T, server *tls.Config, client *tls.Config) (serial int64, 
 	_ = b.SetDeadline(time.Now().Add(patience))
 	var wait sync.WaitGroup
 	wait.Go(func() { // ends with the pipe at the latest
-		if tls.Server(b, server).Handshake() != nil {
+		if tls.Server(b, server).HandshakeContext(t.Context()) != nil {
 			_ = b.Close()
 		}
 	})
 	client.InsecureSkipVerify = true
 	c := tls.Client(a, client)
-	if err = c.Handshake(); err == nil {
+	if err = c.HandshakeContext(t.Context()); err == nil {
 		serial = c.ConnectionState().PeerCertificates[0].SerialNumber.Int64()
 	}
 	_ = a.Close()

@@ -276,7 +276,7 @@ func TestASlowReaderIsDroppedAndGoesOn(t *testing.T) {
 	t.Parallel()
 	g := newGround(t)
 	g.s.streamPatience = 200 * time.Millisecond
-	conn, err := net.Dial("tcp", strings.TrimPrefix(g.url, "http://"))
+	conn, err := new(net.Dialer).DialContext(t.Context(), "tcp", strings.TrimPrefix(g.url, "http://"))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -310,6 +310,14 @@ func (p *page) upload(kind string, data []byte) *WireMedia {
 	}
 }
 
+func (p *page) get(path string) (*http.Response, error) {
+	req, err := http.NewRequestWithContext(soon(p.t), http.MethodGet, "https://web.whatsapp.com"+path, nil)
+	if err != nil {
+		return nil, err
+	}
+	return p.http.Do(req)
+}
+
 func (p *page) post(path string, body []byte) (*http.Response, error) {
 	req, err := http.NewRequestWithContext(soon(p.t), http.MethodPost, "https://web.whatsapp.com"+path, bytes.NewReader(body))
 	if err != nil {

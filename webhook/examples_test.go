@@ -17,12 +17,12 @@ import (
 // The receivers in examples/ take what kurir sends and nothing else.
 func TestExamples(t *testing.T) {
 	t.Parallel()
-	for name, command := range map[string]func(port string) *exec.Cmd{
-		"PHP": func(port string) *exec.Cmd {
-			return exec.Command("php", "-S", "127.0.0.1:"+port, "../examples/webhook-php/index.php") //nolint:gosec // a program of the test's own
+	for name, command := range map[string]func(ctx context.Context, port string) *exec.Cmd{
+		"PHP": func(ctx context.Context, port string) *exec.Cmd {
+			return exec.CommandContext(ctx, "php", "-S", "127.0.0.1:"+port, "../examples/webhook-php/index.php") //nolint:gosec // a program of the test's own
 		},
-		"Python": func(port string) *exec.Cmd {
-			return exec.Command("python3", "../examples/webhook-python/receiver.py", port) //nolint:gosec // a program of the test's own
+		"Python": func(ctx context.Context, port string) *exec.Cmd {
+			return exec.CommandContext(ctx, "python3", "../examples/webhook-python/receiver.py", port) //nolint:gosec // a program of the test's own
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -31,7 +31,7 @@ func TestExamples(t *testing.T) {
 			port := freePort(t)
 			url := "http://127.0.0.1:" + port + "/in"
 			hook := w.hook(url, events.TypeMessage)
-			run(t, command(port), hook.Secret, port)
+			run(t, command(t.Context(), port), hook.Secret, port)
 
 			got, err := w.d.Test(t.Context(), hook.ID)
 			if err != nil || !got.Delivered || got.Status != 204 {
@@ -81,7 +81,7 @@ func TestExamples(t *testing.T) {
 
 func post(t *testing.T, url string, h http.Header, body []byte) int {
 	t.Helper()
-	req, err := http.NewRequest(http.MethodPost, url, bytes.NewReader(body))
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, url, bytes.NewReader(body))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -97,7 +97,7 @@ func post(t *testing.T, url string, h http.Header, body []byte) int {
 
 func freePort(t *testing.T) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	l, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
