@@ -165,9 +165,9 @@ func (tb *tab) quiet() {
 	}
 }
 
-func openServer(t *testing.T, cfg sandbox.Config) *sandbox.Server {
+func openServer(t *testing.T) *sandbox.Server {
 	t.Helper()
-	s, err := sandbox.Open(t.Context(), cfg)
+	s, err := sandbox.Open(t.Context(), sandbox.Config{})
 	if err != nil {
 		t.Fatal(err)
 	}
