@@ -218,6 +218,7 @@ func (g *ground) listen(query, last string) (next func(n int) string, hangUp fun
 	if err != nil {
 		g.t.Fatal(err)
 	}
+	g.t.Cleanup(func() { _ = resp.Body.Close() })
 	if resp.StatusCode != http.StatusOK || resp.Header.Get("Content-Type") != "text/event-stream; charset=utf-8" {
 		g.t.Fatalf("HTTP %d, %v", resp.StatusCode, resp.Header)
 	}
@@ -286,8 +287,12 @@ func TestASlowReaderIsDroppedAndGoesOn(t *testing.T) {
 		t.Fatal(err)
 	}
 	resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
-	if err != nil || resp.StatusCode != http.StatusOK {
-		t.Fatal(resp, err)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = resp.Body.Close() }()
+	if resp.StatusCode != http.StatusOK {
+		t.Fatal(resp)
 	}
 	big := strings.Repeat("x", 100_000)
 	var want []string

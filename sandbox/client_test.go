@@ -87,17 +87,27 @@ func client(t testing.TB, s *Server) *http.Client {
 func dial(t testing.TB, s *Server) *page {
 	t.Helper()
 	p := &page{t: t, http: client(t, s), answers: map[int64]frame{}, changed: make(chan struct{})}
-	ws, resp, err := websocket.Dial(soon(t), "wss://web.whatsapp.com/ws/chat", &websocket.DialOptions{HTTPClient: p.http})
-	if err != nil {
-		t.Fatal(err)
-	}
-	_ = resp
+	ws := socket(t, p.http)
 	ws.SetReadLimit(-1)
 	p.ws = ws
 	done := make(chan struct{})
 	go func() { defer close(done); p.read() }()
 	t.Cleanup(func() { _ = ws.CloseNow(); <-done })
 	return p
+}
+
+// socket opens the socket of a page, as its client does.
+func socket(t testing.TB, client *http.Client) *websocket.Conn {
+	t.Helper()
+	ws, resp, err := websocket.Dial(soon(t), "wss://web.whatsapp.com/ws/chat", &websocket.DialOptions{HTTPClient: client})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if resp.Body != nil { // Dial has taken it for the socket
+		t.Error("the answer has a body beside the socket")
+		_ = resp.Body.Close()
+	}
+	return ws
 }
 
 func (p *page) read() {

@@ -219,7 +219,10 @@ func TestRequestAndMediaFaults(t *testing.T) {
 	set(Fault{Name: FaultUploadHang})
 	done := make(chan error)
 	go func() {
-		_, err := p.post(host.UploadPath+"/image?auth="+host.Auth, make([]byte, 1<<20))
+		resp, err := p.post(host.UploadPath+"/image?auth="+host.Auth, make([]byte, 1<<20))
+		if err == nil {
+			err = resp.Body.Close()
+		}
 		done <- err
 	}()
 	select {

@@ -21,10 +21,7 @@ func TestSlowPage(t *testing.T) {
 		t.Fatal(err)
 	}
 	d := pair(t, s, busy)
-	slow, _, err := websocket.Dial(soon(t), "wss://web.whatsapp.com/ws/chat", &websocket.DialOptions{HTTPClient: client(t, s)})
-	if err != nil {
-		t.Fatal(err)
-	}
+	slow := socket(t, client(t, s))
 	defer func() { _ = slow.CloseNow() }()
 	for n, args := range []any{helloArgs{Device: &d}, none{}} {
 		b, _ := json.Marshal(map[string]any{"n": n + 1, "op": []string{"hello", "history"}[n], "args": args})
