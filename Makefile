@@ -5,12 +5,13 @@ SHELL := bash
 
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 GOBUILD := CGO_ENABLED=0 go build -trimpath -ldflags "-s -w -X main.version=$(VERSION)"
-ESBUILD := node_modules/.bin/esbuild --bundle --log-level=warning
-GO_SRC  := $(shell find . -name node_modules -prune -o \( -name '*.go' -o -name '*.sql' -o -path '*/templates/*' -o -path '*/text/*' -o -path '*/static/*' -o -path ./contract/openapi.yaml -o -path ./events/schema.json \) -type f -print) go.mod go.sum
+# What esbuild put into a file, it says in bin/meta: licenses/gather reads it.
+ESBUILD = node_modules/.bin/esbuild --bundle --log-level=warning --metafile=bin/meta/$(subst /,-,$@).json
+GO_SRC  := $(shell find . -name node_modules -prune -o \( -name '*.go' -o -name '*.sql' -o -path '*/templates/*' -o -path '*/text/*' -o -path '*/static/*' -o -path ./contract/openapi.yaml -o -path ./events/schema.json -o -path ./licenses/licenses.txt \) -type f -print) go.mod go.sum
 PAGE    := js/dist/wa.js js/dist/bridge.js sandbox/dist/page.js sandbox/dist/index.html web/dist/console.js web/dist/console.css \
            web/dist/docs.js web/dist/docs.css web/dist/swagger-ui.js.gz web/dist/swagger-ui.css.gz
 
-.PHONY: help run test build page setup setup-test fmt vet lint types unit collection conformance torture torture-short events-torture attack fuzz fuzz-short sbom audit-deps bench clean
+.PHONY: help run test build page setup setup-test fmt vet lint types unit collection licenses conformance torture torture-short events-torture attack fuzz fuzz-short sbom audit-deps bench clean
 
 help: ## list the commands
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -32,6 +33,8 @@ bin/kurir: $(GO_SRC) $(PAGE)
 	$(GOBUILD) -o $@ .
 
 # --- page code -------------------------------------------------------------------------------------------
+# How they are made is said here.
+$(PAGE): Makefile
 page: $(PAGE) ## build the bridge, the sandbox page and the console's assets
 
 node_modules/.package-lock.json: package.json package-lock.json
@@ -78,6 +81,9 @@ RACE := -race -timeout 20m -gcflags='modernc.org/sqlite/lib=-race=false -d=check
 unit: node_modules/.package-lock.json contract/tools/node_modules/.package-lock.json
 	node --test js/test/*.test.mjs contract/tools/*.test.mjs
 	go test $(RACE) -p 2 ./app $$(go list ./... | grep -v '^kurir/app$$')
+
+licenses: page ## the licences of what is in the binary: licenses/licenses.txt, which a test holds up to date
+	go run ./licenses/gather
 
 # What is made of the contract needs tools that kurir itself does not.
 contract/tools/node_modules/.package-lock.json: contract/tools/package.json contract/tools/package-lock.json

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"kurir/app"
+	"kurir/licenses"
 )
 
 // version is set by the build (-ldflags -X main.version=…).
@@ -27,6 +28,7 @@ const usage = `kurir is a self-hosted WhatsApp REST gateway.
   kurir migrate          bring the database to this version's schema
   kurir audit verify     check that nobody has changed the audit log; --head ID:HASH, that its end is there too
   kurir user reset NAME  give a person of the console a new password
+  kurir licenses         print the licences of what others wrote and is in kurir
   kurir version          print the version
 
 Settings come from the environment; README.md lists them.
@@ -49,6 +51,9 @@ func run(ctx context.Context, args, environ []string, stdout, stderr io.Writer) 
 	switch name {
 	case "version", "--version":
 		_, _ = fmt.Fprintln(stdout, "kurir", version)
+		return 0
+	case "licenses":
+		_, _ = io.WriteString(stdout, licenses.Text())
 		return 0
 	case "help", "--help", "-h":
 		_, _ = io.WriteString(stdout, usage)

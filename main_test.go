@@ -4,8 +4,20 @@ import (
 	"bytes"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
+
+	"kurir/licenses"
 )
+
+// The binary carries the licences of what is in it, and says them without settings or a database.
+func TestLicencesArePrinted(t *testing.T) {
+	t.Parallel()
+	var out, errs bytes.Buffer
+	if code := run(t.Context(), []string{"licenses"}, nil, &out, &errs); code != 0 || out.String() != licenses.Text() || !strings.Contains(out.String(), "Apache License") {
+		t.Errorf("%d: %d bytes, %s", code, out.Len(), &errs)
+	}
+}
 
 // What kurir writes is for nobody else, also where it is made by a library that asks for more.
 func TestFilesAreForNobodyElse(t *testing.T) {

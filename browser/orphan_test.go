@@ -1,6 +1,7 @@
 package browser
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"log/slog"
@@ -17,7 +18,8 @@ import (
 // bystander starts a process of the test's own in a group of its own, which is reaped when it ends.
 func bystander(t *testing.T, name string, args ...string) (cmd *exec.Cmd, ended chan struct{}) {
 	t.Helper()
-	cmd = exec.Command(name, args...) //nolint:gosec // a program of the test's own
+	// Not the test's context: it would end the process alone, and leave the group to nobody.
+	cmd = exec.CommandContext(context.Background(), name, args...) //nolint:gosec // a program of the test's own
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)

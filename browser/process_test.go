@@ -71,7 +71,7 @@ func processes(match func(pid, group int, cmdline string) bool) map[int]string {
 // Whatever kills kurir, no Chromium stays behind, and the profile can be used again at once.
 func TestNoChromiumOutlivesSIGKILL(t *testing.T) {
 	dir, url := t.TempDir(), fakeWeb(t)
-	cmd := exec.Command(os.Args[0]) //nolint:gosec // a program of the test's own
+	cmd := exec.CommandContext(t.Context(), os.Args[0]) //nolint:gosec // a program of the test's own
 	cmd.Env = append(os.Environ(), helperEnv+"="+dir+"|"+url)
 	cmd.Stderr = os.Stderr
 	out, err := cmd.StdoutPipe()

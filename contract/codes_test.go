@@ -21,6 +21,7 @@ var notAnswers = map[problem.Code]string{
 	problem.UserNameInvalid:   "in the console",
 	problem.PasswordInvalid:   "in the console",
 	problem.LastOwner:         "in the console",
+	problem.KeyChanged:        "in the console",
 }
 
 // TestEveryCodeHasItsStatus: each code of the catalogue is in an answer of some operation, under its status, or it is known

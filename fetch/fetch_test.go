@@ -201,7 +201,7 @@ func TestDownload(t *testing.T) {
 func TestRedirectToNameThatResolvesInside(t *testing.T) {
 	t.Parallel()
 	inside := httptest.NewUnstartedServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { t.Error("reached") }))
-	l, err := net.Listen("tcp", "127.0.0.2:0")
+	l, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.2:0")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -8,7 +8,6 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"net/netip"
 	"os"
 	"strings"
 	"sync"
@@ -35,7 +34,7 @@ type house struct {
 }
 
 // open starts a server with these limits. handler may be nil.
-func open(t *testing.T, l Limits, handler http.HandlerFunc, proxies ...netip.Prefix) *house {
+func open(t *testing.T, l Limits, handler http.HandlerFunc) *house {
 	t.Helper()
 	inner, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {
@@ -52,16 +51,18 @@ func open(t *testing.T, l Limits, handler http.HandlerFunc, proxies ...netip.Pre
 		}
 	}
 	l = l.WithDefaults()
-	h := &house{t: t, addr: inner.Addr().String(), conns: Listen(inner, l, proxies)}
+	h := &house{t: t, addr: inner.Addr().String(), conns: Listen(inner, l, nil)}
 	s := &http.Server{
-		Handler: &Handler{Next: handler, Limits: l, Proxies: proxies}, ReadHeaderTimeout: l.Header, IdleTimeout: l.Idle, MaxHeaderBytes: MaxHeaderBytes, ConnState: h.conns.State,
+		Handler: &Handler{Next: handler, Limits: l}, ReadHeaderTimeout: l.Header, IdleTimeout: l.Idle, MaxHeaderBytes: MaxHeaderBytes, ConnState: h.conns.State,
 		ErrorLog: slog.NewLogLogger(slog.DiscardHandler, slog.LevelInfo),
 	}
 	done := make(chan error, 1)
 	go func() { done <- s.Serve(h.conns) }()
 	t.Cleanup(func() {
 		_ = s.Close()
-		<-done
+		if err := <-done; !errors.Is(err, http.ErrServerClosed) {
+			t.Errorf("the server ended: %v", err)
+		}
 	})
 	return h
 }

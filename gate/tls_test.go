@@ -22,15 +22,18 @@ import (
 	"time"
 )
 
-// certificate makes a certificate for a name and returns it and its key as PEM.
-func certificate(t *testing.T, name string, serial int64) (cert, key []byte) {
+// certHost is the name in the certificates of the tests.
+const certHost = "kurir.example.com"
+
+// certificate makes a certificate for certHost and returns it and its key as PEM.
+func certificate(t *testing.T, serial int64) (cert, key []byte) {
 	t.Helper()
 	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		t.Fatal(err)
 	}
 	made := &x509.Certificate{
-		SerialNumber: big.NewInt(serial), Subject: pkix.Name{CommonName: name}, DNSNames: []string{name},
+		SerialNumber: big.NewInt(serial), Subject: pkix.Name{CommonName: certHost}, DNSNames: []string{certHost},
 		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(90 * 24 * time.Hour),
 	}
 	der, err := x509.CreateCertificate(rand.Reader, made, made, private.Public(), private)
@@ -53,13 +56,13 @@ func shake(t *testing.T, server *tls.Config, client *tls.Config) (serial int64, 
 	_ = b.SetDeadline(time.Now().Add(patience))
 	var wait sync.WaitGroup
 	wait.Go(func() { // ends with the pipe at the latest
-		if tls.Server(b, server).Handshake() != nil {
+		if tls.Server(b, server).HandshakeContext(t.Context()) != nil {
 			_ = b.Close()
 		}
 	})
 	client.InsecureSkipVerify = true
 	c := tls.Client(a, client)
-	if err = c.Handshake(); err == nil {
+	if err = c.HandshakeContext(t.Context()); err == nil {
 		serial = c.ConnectionState().PeerCertificates[0].SerialNumber.Int64()
 	}
 	_ = a.Close()
@@ -87,7 +90,7 @@ func TestCertificateFilesAreReadAgain(t *testing.T) {
 	if _, err := Files(certFile, keyFile, slog.New(slog.DiscardHandler)); err == nil {
 		t.Fatal("files that are not there were taken")
 	}
-	write(certificate(t, "kurir.example.com", 1))
+	write(certificate(t, 1))
 	var log bytes.Buffer
 	c, err := Files(certFile, keyFile, slog.New(slog.NewTextHandler(&log, nil)))
 	if err != nil {
@@ -100,17 +103,17 @@ func TestCertificateFilesAreReadAgain(t *testing.T) {
 		}
 	}
 	want(1, "at first")
-	write(certificate(t, "kurir.example.com", 2))
+	write(certificate(t, 2))
 	want(2, "after a renewal")
-	_, otherKey := certificate(t, "kurir.example.com", 3)
-	cert, _ := certificate(t, "kurir.example.com", 4)
+	_, otherKey := certificate(t, 3)
+	cert, _ := certificate(t, 4)
 	write(cert, otherKey)
 	want(2, "with a pair that does not fit")
 	want(2, "and again")
 	if n := strings.Count(log.String(), "cannot be used"); n != 1 {
 		t.Errorf("a broken pair was told %d times", n)
 	}
-	write(certificate(t, "kurir.example.com", 5))
+	write(certificate(t, 5))
 	want(5, "after it was mended")
 }
 
@@ -124,7 +127,7 @@ func TestCertificateLinksAreFollowed(t *testing.T) {
 	lead := func(to string, serial int64) {
 		t.Helper()
 		to = filepath.Join(dir, to)
-		cert, key := certificate(t, "kurir.example.com", serial)
+		cert, key := certificate(t, serial)
 		steps := []error{os.Mkdir(to, 0o700)}
 		for name, b := range map[string][]byte{"cert.pem": cert, "key.pem": key} {
 			file := filepath.Join(to, name)
@@ -154,7 +157,7 @@ func TestOldTLSIsRefused(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	certFile, keyFile := filepath.Join(dir, "c"), filepath.Join(dir, "k")
-	cert, key := certificate(t, "kurir.example.com", 1)
+	cert, key := certificate(t, 1)
 	_, _ = os.WriteFile(certFile, cert, 0o600), os.WriteFile(keyFile, key, 0o600)
 	c, err := Files(certFile, keyFile, slog.New(slog.DiscardHandler))
 	if err != nil {

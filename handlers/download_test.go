@@ -191,7 +191,7 @@ func TestStalledReader(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer conn.Close()
+	defer func() { _ = conn.Close() }()
 	if _, err := io.WriteString(conn, "GET /v1/media/med_stored HTTP/1.1\r\nHost: x\r\nX-Api-Key: "+goodKey+"\r\n\r\n"); err != nil {
 		t.Fatal(err)
 	}

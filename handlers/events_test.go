@@ -114,7 +114,7 @@ func (g *ground) call(method, path string, body string) got {
 	if err != nil {
 		g.t.Fatal(err)
 	}
-	defer resp.Body.Close()
+	defer func() { _ = resp.Body.Close() }()
 	b, err := io.ReadAll(resp.Body)
 	if err != nil {
 		g.t.Fatal(err)
@@ -217,7 +217,7 @@ func TestLongPoll(t *testing.T) {
 func (g *ground) listen(query, last string) (next func(n int) string, hangUp func()) {
 	g.t.Helper()
 	ctx, cancel := context.WithCancel(g.t.Context())
-	req, err := http.NewRequestWithContext(ctx, "GET", g.url+"/v1/events/stream"+query, nil)
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, g.url+"/v1/events/stream"+query, nil)
 	if err != nil {
 		g.t.Fatal(err)
 	}
@@ -229,7 +229,8 @@ func (g *ground) listen(query, last string) (next func(n int) string, hangUp fun
 	if err != nil {
 		g.t.Fatal(err)
 	}
-	if resp.StatusCode != 200 || resp.Header.Get("Content-Type") != "text/event-stream; charset=utf-8" {
+	g.t.Cleanup(func() { _ = resp.Body.Close() })
+	if resp.StatusCode != http.StatusOK || resp.Header.Get("Content-Type") != "text/event-stream; charset=utf-8" {
 		g.t.Fatalf("HTTP %d, %v", resp.StatusCode, resp.Header)
 	}
 	lines := bufio.NewScanner(resp.Body)
@@ -294,8 +295,12 @@ func TestASlowReaderIsDroppedAndGoesOn(t *testing.T) {
 	_ = conn.(*net.TCPConn).SetReadBuffer(64 << 10) // the kernel holds less for it
 	fmt.Fprintf(conn, "GET /v1/events/stream HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %s\r\n\r\n", adminToken)
 	resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
-	if err != nil || resp.StatusCode != 200 {
-		t.Fatal(resp, err)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = resp.Body.Close() }()
+	if resp.StatusCode != http.StatusOK {
+		t.Fatal(resp)
 	}
 	want := g.say(g.a, 1)
 	var begin strings.Builder // up to the first event, which is read while there is time

@@ -7,8 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -87,52 +85,31 @@ func (c *call) keySettings() (b keyBody, err error) {
 }
 
 // apply changes a key of that instance.
-func (b keyBody) apply(k *models.APIKey, region string, zone *time.Location) (err error) {
-	wrong := func(format string, args ...any) error {
-		return problem.New(problem.KeyInvalid, fmt.Sprintf(format, args...))
-	}
-	if b.Name != nil {
-		var ok bool
-		if k.Name, ok = models.KeyName(*b.Name); !ok {
-			return wrong("`name` must have 1 to %d characters", models.MaxKeyName)
-		}
-	}
-	if b.Scopes != nil {
-		for _, scope := range *b.Scopes {
-			if !slices.Contains(models.Scopes(), scope) {
-				return wrong("`scopes` may have send, read and manage, and not %s", strconv.Quote(clip(string(scope))))
-			}
-		}
-		k.Scopes = slices.Compact(slices.Sorted(slices.Values(*b.Scopes)))
-		if len(k.Scopes) == 0 {
-			return wrong("`scopes` is empty")
-		}
-	}
-	if b.IPs != nil {
-		if k.IPs, err = models.ParseKeyIPs(*b.IPs); err != nil {
-			return wrong("`ips`: %v", err)
-		}
-	}
+func (b keyBody) apply(k *models.APIKey, region string, zone *time.Location) error {
+	change := models.KeyChange{Name: b.Name, Scopes: b.Scopes, IPs: b.IPs, Rate: b.Rate}
 	if b.Recipients != nil {
-		if k.Recipients, err = recipients(*b.Recipients, region); err != nil {
-			return wrong("`recipients`: %v", err)
-		}
+		texts := recipientTexts(*b.Recipients)
+		change.Recipients = &texts
 	}
-	if b.Rate != nil {
-		if k.RatePerMinute = *b.Rate; k.RatePerMinute < 0 || k.RatePerMinute > models.MaxKeyRate {
-			return wrong("`rate_per_minute` is 0 (the gateway's) to %d", models.MaxKeyRate)
+	switch {
+	case b.ExpiresAt == nil:
+	case string(b.ExpiresAt) == "null":
+		change.Endless = true
+	default:
+		end, err := keyEnd(b.ExpiresAt, zone)
+		if err != nil {
+			return problem.New(problem.KeyInvalid, fmt.Sprintf("`expires_at`: %v", err))
 		}
+		change.ExpiresAt = &end
 	}
-	if b.ExpiresAt != nil {
-		if k.ExpiresAt, err = keyEnd(b.ExpiresAt, zone); err != nil {
-			return wrong("`expires_at`: %v", err)
-		}
+	if wrong := change.Apply(k, region, time.Now()); len(wrong) > 0 {
+		return problem.New(problem.KeyInvalid, wrong[0].Error())
 	}
 	return nil
 }
 
-// recipients reads numbers and groups as a send does.
-func recipients(list []any, region string) ([]string, error) {
+// recipientTexts takes numbers that were sent as numbers, too.
+func recipientTexts(list []any) []string {
 	texts := make([]string, len(list))
 	for i, v := range list {
 		switch v := v.(type) {
@@ -142,26 +119,16 @@ func recipients(list []any, region string) ([]string, error) {
 			texts[i] = wholeNumber(v.String())
 		}
 	}
-	return models.ParseKeyRecipients(texts, region)
+	return texts
 }
 
-// keyEnd reads a time to come, as `send_at` is written; null is none.
-func keyEnd(raw json.RawMessage, zone *time.Location) (*time.Time, error) {
+// keyEnd reads a time as `send_at` is written.
+func keyEnd(raw json.RawMessage, zone *time.Location) (time.Time, error) {
 	v := intake.Value{Kind: intake.Number, Text: string(raw)}
-	switch {
-	case string(raw) == "null":
-		return nil, nil
-	case json.Unmarshal(raw, &v.Text) == nil:
+	if json.Unmarshal(raw, &v.Text) == nil {
 		v.Kind = intake.String
 	}
-	t, err := parseTime(v, zone)
-	if err != nil {
-		return nil, err
-	}
-	if t = t.UTC(); !t.After(time.Now()) {
-		return nil, fmt.Errorf("%s has passed; to end a key now, delete it", t.Format(time.RFC3339))
-	}
-	return &t, nil
+	return parseTime(v, zone)
 }
 
 // mayGive says whether the caller may let a key be what it is: a key gives nothing that it has not, and no longer than it

@@ -70,7 +70,7 @@ func TestLargeFileIsNotInMemory(t *testing.T) { // not parallel: it counts what 
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer f.Close()
+	defer func() { _ = f.Close() }()
 	want, a, b := &pattern{n: size}, make([]byte, 64<<10), make([]byte, 64<<10)
 	for at := 0; at < size; at += len(a) {
 		_, errA := io.ReadFull(want, a)

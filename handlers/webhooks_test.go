@@ -26,7 +26,7 @@ func TestWebhookLife(t *testing.T) {
 			t.Error(err)
 		}
 		if calls.Add(1) == 2 {
-			w.WriteHeader(500)
+			w.WriteHeader(http.StatusInternalServerError)
 		}
 	}))
 	defer receiver.Close()

@@ -71,7 +71,7 @@ func sendText(t *testing.T, s *sandbox.Server, p *page) {
 		if got.Ack < 1 || got.Time == 0 || got.Chat != peer+"@c.us" {
 			t.Errorf("sent %+v", got)
 		}
-		r := inbox(t, s, peer, id)
+		r := inbox(t, s, id)
 		if r.Body != body || r.Copies != 1 || r.From != owner+"@c.us" || r.Type != "chat" {
 			t.Errorf("the phone got %+v, want body %q once", r, body)
 		}
@@ -87,7 +87,7 @@ func sendText(t *testing.T, s *sandbox.Server, p *page) {
 	if again := must[browser.Sent](p, "send", args); again.Ack < 1 {
 		t.Errorf("the second send: %+v", again)
 	}
-	if r := inbox(t, s, peer, id); r.Copies != 1 {
+	if r := inbox(t, s, id); r.Copies != 1 {
 		t.Errorf("the wire brought the message %d times", r.Copies)
 	}
 }
@@ -121,7 +121,7 @@ func refusals(t *testing.T, s *sandbox.Server, p *page) {
 			t.Fatalf("error %+v, want SEND_REJECTED", fail)
 		}
 		must[browser.Sent](p, "send", args)
-		if r := inbox(t, s, peer, id); r.Copies != 1 || r.Body != "lagi" {
+		if r := inbox(t, s, id); r.Copies != 1 || r.Body != "lagi" {
 			t.Errorf("the phone got %+v", r)
 		}
 	})
@@ -218,7 +218,7 @@ func groupAndLID(t *testing.T, s *sandbox.Server, p *page, ownLID string) {
 			t.Fatalf("send to a group: %+v", fail)
 		}
 	}
-	if r := inbox(t, s, peer, id); r.Body != "halo semua" || r.Chat != group || r.Copies != 1 {
+	if r := inbox(t, s, id); r.Body != "halo semua" || r.Chat != group || r.Copies != 1 {
 		t.Errorf("the phone got %+v", r)
 	}
 	list := must[[]browser.Message](p, "messages", m{"chat": group, "limit": 5})
@@ -235,7 +235,7 @@ func groupAndLID(t *testing.T, s *sandbox.Server, p *page, ownLID string) {
 	if got := must[browser.Sent](p, "send", m{"id": id, "chat": c.LID, "kind": "text", "body": "lewat lid"}); got.Chat != c.WID {
 		t.Errorf("a send to a LID went to %s, want %s", got.Chat, c.WID)
 	}
-	inbox(t, s, peer, id)
+	inbox(t, s, id)
 	if got := must[map[string]browser.Presence](p, "lookup", m{"chat": c.LID, "ids": []string{id}}); got[id].Found != browser.FoundPresent {
 		t.Errorf("lookup by LID: %+v", got)
 	}
@@ -287,7 +287,7 @@ func door(t *testing.T, p *page) {
 		Stream string `json:"stream"`
 		Seq    int    `json:"seq"`
 	}
-	answer, _ := p.raw("ping", nil)
+	answer := p.raw("ping", nil)
 	check(t, json.Unmarshal([]byte(strings.TrimSuffix(strings.TrimPrefix(answer, `{"ok":`), "}")), &ping))
 	if ping.Stream != "CONNECTED" || ping.Seq < len(p.all()) {
 		t.Errorf("ping %+v", ping)

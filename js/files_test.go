@@ -22,12 +22,12 @@ func sendFiles(t *testing.T, s *sandbox.Server, p *page) {
 		{"audio", "suara.mp3", "audio/mpeg", "", []byte("ID3\x03\x00\x00\x00\x00\x00\x00")},
 	} {
 		id := newID()
-		p.hand(id, "upload", c.content)
+		p.hand(id, c.content)
 		got := must[browser.Sent](p, "send", m{"id": id, "chat": peer + "@c.us", "kind": c.kind, "body": c.caption, "filename": c.name, "mimetype": c.mimetype})
 		if got.Ack < 1 || got.Time == 0 {
 			t.Errorf("%s: sent %+v", c.name, got)
 		}
-		r := inbox(t, s, peer, id)
+		r := inbox(t, s, id)
 		if r.SHA256 != sha(c.content) || r.Size != int64(len(c.content)) || r.Copies != 1 || r.Mimetype != c.mimetype || r.Type != c.kind || r.Caption != c.caption {
 			t.Errorf("the phone got %+v, want %s %s %d bytes, caption %q", r, c.kind, c.mimetype, len(c.content), c.caption)
 		}
@@ -43,12 +43,12 @@ func sendFiles(t *testing.T, s *sandbox.Server, p *page) {
 		})()`)
 		id := newID()
 		args := m{"id": id, "chat": peer + "@c.us", "kind": "document", "filename": "a.txt", "mimetype": "text/plain", "timeout_ms": 700}
-		p.hand(id, "upload", []byte("y"))
+		p.hand(id, []byte("y"))
 		for i := range 2 { // the second one joins the first
 			if _, fail := call[browser.Sent](p, "send", args); fail == nil || fail.Code != "SEND_TIMEOUT" || !fail.Reload {
 				t.Errorf("error %+v, want SEND_TIMEOUT and a reload", fail)
 			}
-			p.hand(id, "upload", []byte("y"))
+			p.hand(id, []byte("y"))
 			look := must[map[string]browser.Presence](p, "lookup", m{"chat": peer + "@c.us", "ids": []string{id}})
 			if look[id].Found != browser.FoundUnknown {
 				t.Errorf("%d: %+v while the job is at work", i, look)
@@ -61,9 +61,9 @@ func sendFiles(t *testing.T, s *sandbox.Server, p *page) {
 			t.Errorf("%+v after the reload", look)
 		}
 		args["timeout_ms"] = 10_000
-		p.hand(id, "upload", []byte("y"))
+		p.hand(id, []byte("y"))
 		must[browser.Sent](p, "send", args)
-		if r := inbox(t, s, peer, id); r.SHA256 != sha([]byte("y")) || r.Copies != 1 {
+		if r := inbox(t, s, id); r.SHA256 != sha([]byte("y")) || r.Copies != 1 {
 			t.Errorf("the phone got %+v", r)
 		}
 	})
@@ -74,15 +74,15 @@ func sendFiles(t *testing.T, s *sandbox.Server, p *page) {
 		})()`)
 		id := newID()
 		args := m{"id": id, "chat": peer + "@c.us", "kind": "document", "filename": "a.txt", "mimetype": "text/plain", "timeout_ms": 700}
-		p.hand(id, "upload", []byte("z"))
+		p.hand(id, []byte("z"))
 		if _, fail := call[browser.Sent](p, "send", args); fail == nil || !fail.Reload {
 			t.Errorf("error %+v, want a reload", fail)
 		}
-		p.hand(id, "upload", []byte("z"))
+		p.hand(id, []byte("z"))
 		args["timeout_ms"] = 10_000
 		p.eval(`void setTimeout(() => go(), 100)`)
 		must[browser.Sent](p, "send", args)
-		if r := inbox(t, s, peer, id); r.SHA256 != sha([]byte("z")) || r.Copies != 1 {
+		if r := inbox(t, s, id); r.SHA256 != sha([]byte("z")) || r.Copies != 1 {
 			t.Errorf("the phone got %+v", r)
 		}
 	})
@@ -92,14 +92,14 @@ func sendFiles(t *testing.T, s *sandbox.Server, p *page) {
 		defer s.ClearFault(f)
 		id := newID()
 		args := m{"id": id, "chat": peer + "@c.us", "kind": "document", "filename": "a.txt", "mimetype": "text/plain", "timeout_ms": 8000}
-		p.hand(id, "upload", []byte("x"))
+		p.hand(id, []byte("x"))
 		if _, fail := call[browser.Sent](p, "send", args); fail == nil || fail.Code != "UPLOAD_FAILED" {
 			t.Errorf("error %+v, want UPLOAD_FAILED", fail)
 		}
 		s.ClearFault(f)
-		p.hand(id, "upload", []byte("x"))
+		p.hand(id, []byte("x"))
 		must[browser.Sent](p, "send", args)
-		if r := inbox(t, s, peer, id); r.SHA256 != sha([]byte("x")) || r.Copies != 1 {
+		if r := inbox(t, s, id); r.SHA256 != sha([]byte("x")) || r.Copies != 1 {
 			t.Errorf("the phone got %+v", r)
 		}
 	})

@@ -174,17 +174,16 @@ func names(events []event) string {
 }
 
 // raw calls the bridge and returns its answer as it came.
-func (p *page) raw(method string, args any) (answer string, took time.Duration) {
+func (p *page) raw(method string, args any) string {
 	p.t.Helper()
 	a, err := json.Marshal(args)
 	check(p.t, err)
-	start := time.Now()
 	r, err := proto.RuntimeEvaluate{Expression: fmt.Sprintf("kurir.call(%q, %s)", method, a), AwaitPromise: true, ReturnByValue: true}.Call(p.rod)
 	check(p.t, err)
 	if r.ExceptionDetails != nil {
 		p.t.Fatalf("%s threw: %s", method, r.ExceptionDetails.Exception.Description)
 	}
-	return r.Result.Value.Str(), time.Since(start)
+	return r.Result.Value.Str()
 }
 
 type failure struct {
@@ -201,7 +200,7 @@ func call[T any](p *page, method string, args any) (T, *failure) {
 		OK    T        `json:"ok"`
 		Error *failure `json:"error"`
 	}
-	answer, _ := p.raw(method, args)
+	answer := p.raw(method, args)
 	if err := json.Unmarshal([]byte(answer), &out); err != nil {
 		p.t.Fatalf("%s answered %.300q: %v", method, answer, err)
 	}
@@ -218,10 +217,10 @@ func must[T any](p *page, method string, args any) T {
 	return v
 }
 
-// hand gives the file to the page, as package browser does.
-func (p *page) hand(id string, name string, content []byte) {
+// hand gives a file to the page, as package browser does.
+func (p *page) hand(id string, content []byte) {
 	p.t.Helper()
-	path := filepath.Join(p.t.TempDir(), name)
+	path := filepath.Join(p.t.TempDir(), "upload")
 	check(p.t, os.WriteFile(path, content, 0o600))
 	r, err := proto.RuntimeEvaluate{Expression: fmt.Sprintf("kurir.fileInput(%q)", id)}.Call(p.rod)
 	check(p.t, err)

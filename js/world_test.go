@@ -88,10 +88,11 @@ func ready(t testing.TB, p *page) stateData {
 	return st
 }
 
-func inbox(t testing.TB, s *sandbox.Server, number, id string) sandbox.Received {
+// inbox returns what has come to the peer by that id.
+func inbox(t testing.TB, s *sandbox.Server, id string) sandbox.Received {
 	t.Helper()
 	var found sandbox.Received
-	_, err := s.WaitInbox(t.Context(), number, func(list []sandbox.Received) bool {
+	_, err := s.WaitInbox(t.Context(), peer, func(list []sandbox.Received) bool {
 		i := slices.IndexFunc(list, func(r sandbox.Received) bool { return r.ID == id })
 		if i >= 0 {
 			found = list[i]

@@ -178,7 +178,7 @@ func TestFetcherTriesAgain(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer f.Close()
+	defer func() { _ = f.Close() }()
 	if b, err := io.ReadAll(f); err != nil || string(b) != string(content(10)) {
 		t.Errorf("%q %v", b, err)
 	}

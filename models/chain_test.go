@@ -42,7 +42,7 @@ func forge(t testing.TB, path string, statements ...string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer pool.Close()
+	defer func() { _ = pool.Close() }()
 	for _, trigger := range []string{"audit_log_no_update", "audit_log_no_delete", "audit_anchor_rises", "audit_anchor_stays"} {
 		statements = append([]string{"DROP TRIGGER IF EXISTS " + trigger}, statements...)
 	}
@@ -223,7 +223,7 @@ func migrateTo(t *testing.T, path string, version int64) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer pool.Close()
+	defer func() { _ = pool.Close() }()
 	files, err := fs.Sub(migrations, "migrations/sqlite")
 	if err != nil {
 		t.Fatal(err)

@@ -1,10 +1,15 @@
 package models
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
 	"fmt"
 	"net/netip"
 	"slices"
+	"strconv"
 	"strings"
+	"time"
 	"unicode"
 	"unicode/utf8"
 
@@ -32,10 +37,106 @@ func (e *ItemError) Short() string {
 	return e.Item
 }
 
-// KeyName returns the name of a key without the blanks around it; false when it cannot be one.
-func KeyName(text string) (string, bool) {
+// KeyChange is what somebody wants the settings of a key to be. nil leaves one as it is.
+type KeyChange struct {
+	Name       *string
+	Scopes     *[]Scope
+	IPs        *[]string  // empty: from anywhere
+	Recipients *[]string  // empty: to anybody
+	Rate       *int       // requests a minute; 0: the gateway's
+	ExpiresAt  *time.Time // it ends then
+	Endless    bool       // it never ends
+}
+
+// SettingError says which setting of a key cannot be, and why.
+type SettingError struct {
+	Field string // by its name in the API, for example rate_per_minute
+	Err   error  // an *ItemError where one item of a list is wrong
+}
+
+func (e *SettingError) Error() string { return "`" + e.Field + "`: " + e.Err.Error() }
+
+func (e *SettingError) Unwrap() error { return e.Err }
+
+// Apply gives k the settings of c, and returns those that cannot be; k is to be thrown away then. region (ISO 3166-1) is
+// the country of numbers without a country code.
+func (c KeyChange) Apply(k *APIKey, region string, now time.Time) (wrong []*SettingError) {
+	check := func(field string, err error) {
+		if err != nil {
+			wrong = append(wrong, &SettingError{field, err})
+		}
+	}
+	var err error
+	if c.Name != nil {
+		k.Name, err = KeyName(*c.Name)
+		check("name", err)
+	}
+	if c.Scopes != nil {
+		k.Scopes, err = keyScopes(*c.Scopes)
+		check("scopes", err)
+	}
+	if c.IPs != nil {
+		k.IPs, err = ParseKeyIPs(*c.IPs)
+		check("ips", err)
+	}
+	if c.Recipients != nil {
+		k.Recipients, err = ParseKeyRecipients(*c.Recipients, region)
+		check("recipients", err)
+	}
+	if c.Rate != nil {
+		if k.RatePerMinute = *c.Rate; k.RatePerMinute < 0 || k.RatePerMinute > MaxKeyRate {
+			check("rate_per_minute", fmt.Errorf("0 (the gateway's) to %d", MaxKeyRate))
+		}
+	}
+	if c.Endless {
+		k.ExpiresAt = nil
+	}
+	if c.ExpiresAt != nil {
+		k.ExpiresAt, err = keyEnd(*c.ExpiresAt, now)
+		check("expires_at", err)
+	}
+	return wrong
+}
+
+// keyScopes puts scopes in order, each once.
+func keyScopes(list []Scope) ([]Scope, error) {
+	for _, scope := range list {
+		if !slices.Contains(Scopes(), scope) {
+			return nil, fmt.Errorf("there are send, read and manage, and no %s", strconv.Quote((&ItemError{Item: string(scope)}).Short()))
+		}
+	}
+	if len(list) == 0 {
+		return nil, errors.New("at least one of send, read and manage")
+	}
+	return slices.Compact(slices.Sorted(slices.Values(list))), nil
+}
+
+// keyEnd refuses what has passed: a slip in the year would end a key that is in use.
+func keyEnd(t, now time.Time) (*time.Time, error) {
+	if t = t.UTC(); !t.After(now) {
+		return nil, fmt.Errorf("%s has passed; to end a key now, delete it", t.Format(time.RFC3339))
+	}
+	return &t, nil
+}
+
+// SettingsPrint is a fingerprint of all that a KeyChange can change: whoever has read another one has read settings that
+// hold no more.
+func (k APIKey) SettingsPrint() string {
+	var end int64
+	if k.ExpiresAt != nil {
+		end = k.ExpiresAt.UnixMicro()
+	}
+	sum := sha256.Sum256(fmt.Appendf(nil, "%q %q %q %q %d %d", k.Name, k.Scopes, k.IPTexts(), k.Recipients, k.RatePerMinute, end))
+	return hex.EncodeToString(sum[:16])
+}
+
+// KeyName returns the name of a key without the blanks around it.
+func KeyName(text string) (string, error) {
 	name := strings.TrimSpace(text)
-	return name, name != "" && utf8.ValidString(name) && utf8.RuneCountInString(name) <= MaxKeyName && !strings.ContainsFunc(name, unicode.IsControl)
+	if name == "" || !utf8.ValidString(name) || utf8.RuneCountInString(name) > MaxKeyName || strings.ContainsFunc(name, unicode.IsControl) {
+		return "", fmt.Errorf("1 to %d characters", MaxKeyName)
+	}
+	return name, nil
 }
 
 // ParseKeyIPs reads addresses and CIDR ranges. A range is kept without the bits of a host in it. An *ItemError is about
@@ -100,6 +201,21 @@ func (r Rights) RecipientTexts() []string {
 	out := make([]string, len(r.Recipients))
 	for i, wid := range r.Recipients {
 		out[i] = strings.TrimSuffix(wid, "@c.us")
+	}
+	return out
+}
+
+// RecipientLines are the numbers and groups so that ParseKeyRecipients reads them back, whatever the region: a number of
+// Hong Kong without its plus would be one of Indonesia.
+func (r Rights) RecipientLines() []string {
+	out := make([]string, len(r.Recipients))
+	for i, wid := range r.Recipients {
+		out[i] = wid
+		if digits, ok := strings.CutSuffix(wid, "@c.us"); ok {
+			if back, err := phone.Parse("+"+digits, ""); err == nil && back.WID == wid { // not of every id that was written as one
+				out[i] = "+" + digits
+			}
+		}
 	}
 	return out
 }

@@ -83,6 +83,7 @@ const (
 	UserNameInvalid Code = "USER_NAME_INVALID"
 	PasswordInvalid Code = "PASSWORD_INVALID"
 	LastOwner       Code = "LAST_OWNER"
+	KeyChanged      Code = "KEY_CHANGED"
 )
 
 // Catalog has every code.
@@ -160,6 +161,7 @@ var Catalog = map[Code]Entry{
 	UserNameInvalid: {422, false, "A name has 2 to 40 characters: small letters, digits and . _ - @, and begins with a letter or digit.", "Nama terdiri dari 2 sampai 40 karakter: huruf kecil, angka dan . _ - @, diawali huruf atau angka."},
 	PasswordInvalid: {422, false, "A password has at least 10 characters, at most 256 bytes, and is not the name.", "Kata sandi minimal 10 karakter, maksimal 256 byte, dan bukan nama itu sendiri."},
 	LastOwner:       {409, false, "There must be an owner who can sign in. Make somebody else an owner first.", "Harus ada pemilik yang bisa masuk. Jadikan orang lain pemilik dulu."},
+	KeyChanged:      {409, false, "Somebody has changed this key meanwhile. Look at what holds now, and save again.", "Sementara itu key ini sudah diubah orang lain. Lihat pengaturan yang berlaku sekarang, lalu simpan lagi."},
 }
 
 // Lookup returns the catalogue's line for code; an unknown code is Internal.

@@ -4,8 +4,6 @@ import (
 	"encoding/json"
 	"os"
 	"testing"
-
-	"kurir/sandbox"
 )
 
 // elsewhere are bindings that two modules of the contract fit. The contract is in alphabetical order and the real page
@@ -26,7 +24,7 @@ func TestEachBindingFindsTheRealModule(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	tb := openTab(t, openServer(t, sandbox.Config{}), t.TempDir())
+	tb := openTab(t, openServer(t), t.TempDir())
 	tb.until(`window.__d && require("__debug")`)
 	var page map[string]*string
 	tb.eval("(0, eval)("+quoteJS(waScript(t))+"); return ("+string(walk)+")(window)", &page)

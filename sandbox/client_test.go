@@ -88,17 +88,27 @@ func client(t testing.TB, s *Server) *http.Client {
 func dial(t testing.TB, s *Server) *page {
 	t.Helper()
 	p := &page{t: t, http: client(t, s), answers: map[int64]frame{}, changed: make(chan struct{})}
-	ws, resp, err := websocket.Dial(soon(t), "wss://web.whatsapp.com/ws/chat", &websocket.DialOptions{HTTPClient: p.http})
-	if err != nil {
-		t.Fatal(err)
-	}
-	_ = resp
+	ws := socket(t, p.http)
 	ws.SetReadLimit(-1)
 	p.ws = ws
 	done := make(chan struct{})
 	go func() { defer close(done); p.read() }()
 	t.Cleanup(func() { _ = ws.CloseNow(); <-done })
 	return p
+}
+
+// socket opens the socket of a page, as its client does.
+func socket(t testing.TB, client *http.Client) *websocket.Conn {
+	t.Helper()
+	ws, resp, err := websocket.Dial(soon(t), "wss://web.whatsapp.com/ws/chat", &websocket.DialOptions{HTTPClient: client})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if resp.Body != nil { // Dial has taken it for the socket
+		t.Error("the answer has a body beside the socket")
+		_ = resp.Body.Close()
+	}
+	return ws
 }
 
 func (p *page) read() {
@@ -305,7 +315,7 @@ func (p *page) upload(kind string, data []byte) *WireMedia {
 	if err != nil {
 		p.t.Fatal(err)
 	}
-	defer resp.Body.Close()
+	defer func() { _ = resp.Body.Close() }()
 	var out struct {
 		DirectPath string `json:"direct_path"`
 	}
@@ -316,6 +326,14 @@ func (p *page) upload(kind string, data []byte) *WireMedia {
 		Mimetype: "application/pdf", Filename: "faktur.pdf", Size: int64(len(data)), MediaKey: base64.StdEncoding.EncodeToString(key),
 		FileSHA256: b64(sha(data)), FileEncSHA256: b64(sha(cipher)), DirectPath: out.DirectPath,
 	}
+}
+
+func (p *page) get(path string) (*http.Response, error) {
+	req, err := http.NewRequestWithContext(soon(p.t), http.MethodGet, "https://web.whatsapp.com"+path, nil)
+	if err != nil {
+		return nil, err
+	}
+	return p.http.Do(req)
 }
 
 func (p *page) post(path string, body []byte) (*http.Response, error) {

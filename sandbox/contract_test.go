@@ -5,8 +5,6 @@ import (
 	"strconv"
 	"strings"
 	"testing"
-
-	"kurir/sandbox"
 )
 
 // contract is the part of the real build's module list that the page uses, written by page/contract.mjs.
@@ -52,7 +50,7 @@ const describeModules = `
 
 func TestThePageObeysTheContract(t *testing.T) {
 	law := theContract(t)
-	tb := openTab(t, openServer(t, sandbox.Config{}), t.TempDir())
+	tb := openTab(t, openServer(t), t.TempDir())
 	tb.until(`window.__d && require("__debug")`)
 	var page map[string]map[string]export
 	tb.eval(describeModules, &page)
@@ -167,7 +165,7 @@ const describeClasses = `
 // real page would answer to it.
 func TestThePagesClassesHaveNoMethodsOfTheirOwn(t *testing.T) {
 	law := theContract(t)
-	tb := openTab(t, openServer(t, sandbox.Config{}), t.TempDir())
+	tb := openTab(t, openServer(t), t.TempDir())
 	tb.until(`window.__d && require("__debug")`)
 	var classes []class
 	tb.eval(describeClasses, &classes)

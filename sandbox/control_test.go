@@ -40,7 +40,7 @@ func (a *api) call(method, path string, body any, change ...func(*http.Request))
 	if err != nil {
 		a.t.Fatal(err)
 	}
-	defer resp.Body.Close()
+	defer func() { _ = resp.Body.Close() }()
 	data, err := io.ReadAll(resp.Body)
 	if err != nil {
 		a.t.Fatal(err)

@@ -136,9 +136,9 @@ func TestDropSocket(t *testing.T) {
 		t.Fatal(err)
 	}
 	p.closed()
-	resp, err := p.http.Get("https://web.whatsapp.com/ws/chat")
+	resp, err := p.get("/ws/chat")
 	if err != nil || resp.StatusCode != http.StatusServiceUnavailable {
-		t.Errorf("not refused: %v %v", resp, err)
+		t.Fatalf("not refused: %v %v", resp, err)
 	}
 	_ = resp.Body.Close()
 	s.ClearFault(id)
@@ -222,13 +222,13 @@ func TestRequestAndMediaFaults(t *testing.T) {
 	}
 	_ = resp.Body.Close()
 	set(Fault{Name: FaultDownloadGone, Count: 1})
-	resp, err = p.http.Get("https://web.whatsapp.com" + media.DirectPath)
+	resp, err = p.get(media.DirectPath)
 	if err != nil || resp.StatusCode != http.StatusNotFound {
 		t.Fatalf("download_gone: %v %v", resp, err)
 	}
 	_ = resp.Body.Close()
 	set(Fault{Name: FaultDownloadFail, Code: 503, Count: 1})
-	resp, err = p.http.Get("https://web.whatsapp.com" + media.DirectPath)
+	resp, err = p.get(media.DirectPath)
 	if err != nil || resp.StatusCode != http.StatusServiceUnavailable {
 		t.Fatalf("download_fail: %v %v", resp, err)
 	}
@@ -276,11 +276,11 @@ func TestPageStartFault(t *testing.T) {
 	s := open(t, Config{})
 	p, _ := linked(t, s)
 	get := func() string {
-		resp, err := p.http.Get("https://web.whatsapp.com/?post_logout=1")
+		resp, err := p.get("/?post_logout=1")
 		if err != nil {
 			t.Fatal(err)
 		}
-		defer resp.Body.Close()
+		defer func() { _ = resp.Body.Close() }()
 		b, err := io.ReadAll(resp.Body)
 		if err != nil {
 			t.Fatal(err)

@@ -17,7 +17,7 @@ func killedCopy(t *testing.T, dir string) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer f.Close()
+	defer func() { _ = f.Close() }()
 	if _, err := f.WriteString(`{"op":"message","acc`); err != nil {
 		t.Fatal(err)
 	}

@@ -21,10 +21,7 @@ func TestSlowPage(t *testing.T) {
 		t.Fatal(err)
 	}
 	d := pair(t, s, busy)
-	slow, _, err := websocket.Dial(soon(t), "wss://web.whatsapp.com/ws/chat", &websocket.DialOptions{HTTPClient: client(t, s)})
-	if err != nil {
-		t.Fatal(err)
-	}
+	slow := socket(t, client(t, s))
 	defer func() { _ = slow.CloseNow() }()
 	for n, args := range []any{helloArgs{Device: &d}, none{}} {
 		b, _ := json.Marshal(map[string]any{"n": n + 1, "op": []string{"hello", "history"}[n], "args": args})
@@ -110,12 +107,13 @@ func TestCloseDuringAnUpload(t *testing.T) {
 func TestCertificate(t *testing.T) {
 	dir := t.TempDir()
 	s := open(t, Config{Dir: dir})
-	conn, err := tls.Dial("tcp", s.Addr(), &tls.Config{InsecureSkipVerify: true, ServerName: pageHost}) //nolint:gosec // the sandbox's certificate is its own
+	d := tls.Dialer{Config: &tls.Config{InsecureSkipVerify: true, ServerName: pageHost}} //nolint:gosec // the sandbox's certificate is its own
+	conn, err := d.DialContext(soon(t), "tcp", s.Addr())
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer conn.Close()
-	cert := conn.ConnectionState().PeerCertificates[0]
+	defer func() { _ = conn.Close() }()
+	cert := conn.(*tls.Conn).ConnectionState().PeerCertificates[0]
 	if err := cert.VerifyHostname(pageHost); err != nil {
 		t.Error(err)
 	}

@@ -57,7 +57,7 @@ func check(t *testing.T, tb *tab, notes []note) {
 }
 
 func TestNotesBeforeLinking(t *testing.T) {
-	tb := openTab(t, openServer(t, sandbox.Config{}), t.TempDir(), waScript(t))
+	tb := openTab(t, openServer(t), t.TempDir(), waScript(t))
 	tb.until(`window.WPP && WPP.isFullReady && document.querySelector("[data-ref]")`)
 	check(t, tb, []note{
 		{"require gives a module's default, importNamespace the namespace", `return [require("WAWebMsgKey") === N("WAWebMsgKey").default, require("WAWebChatCollection") === N("WAWebChatCollection")].join()`, "true,true"},
@@ -221,7 +221,7 @@ func TestDeviceRemovedLeadsToPostLogout(t *testing.T) {
 
 func TestFactoriesRunInAnyOrder(t *testing.T) {
 	// The page's own start evaluates what it needs in its order; here everything is evaluated before that, backwards.
-	tb := openTab(t, openServer(t, sandbox.Config{}), t.TempDir(), `
+	tb := openTab(t, openServer(t), t.TempDir(), `
 		let d;
 		Object.defineProperty(window, "__d", {configurable: true, get: () => d, set(value) {
 			d = value;

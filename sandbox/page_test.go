@@ -18,7 +18,7 @@ const (
 // world opens a server with the account that is linked and somebody to write to.
 func world(t *testing.T, own sandbox.PhoneSpec) *sandbox.Server {
 	t.Helper()
-	s := openServer(t, sandbox.Config{})
+	s := openServer(t)
 	own.Number, own.Name = ownNumber, "Me"
 	for _, spec := range []sandbox.PhoneSpec{own, {Number: otherNumber, Name: "Other", AutoRead: true}} {
 		if _, err := s.CreatePhone(spec); err != nil {
@@ -168,7 +168,7 @@ const slowClock = `
 	window.ring = () => { const i = later.findIndex((x) => x); const {f, ms} = later[i]; delete later[i]; f(); return ms };`
 
 func TestRefsEndInIdle(t *testing.T) {
-	tb := openTab(t, openServer(t, sandbox.Config{}), t.TempDir(), slowClock)
+	tb := openTab(t, openServer(t), t.TempDir(), slowClock)
 	seen := map[string]bool{}
 	for i, want := range []int{60_000, 20_000, 20_000, 20_000, 20_000, 20_000} {
 		shown := `document.querySelector("[data-ref]")?.dataset.ref`

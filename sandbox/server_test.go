@@ -224,7 +224,7 @@ func TestFileFromAPhone(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer resp.Body.Close()
+	defer func() { _ = resp.Body.Close() }()
 	var plain strings.Builder
 	if _, err := decryptFile(&plain, resp.Body, resp.ContentLength, "image", *m.Media); err != nil || plain.String() != string(data) {
 		t.Errorf("%q %v", plain.String(), err)

@@ -2,6 +2,7 @@ package sandbox_test
 
 import (
 	"bufio"
+	"context"
 	"encoding/json"
 	"os"
 	"os/exec"
@@ -69,7 +70,8 @@ func (tb *tab) launch(profile string, args []string) {
 		tb.t.Fatal(err)
 	}
 	args = append([]string{"--headless", "--no-sandbox", "--remote-debugging-port=0", "--user-data-dir=" + profile}, args...)
-	tb.cmd = exec.Command(bin, append(args, "about:blank")...) //nolint:gosec // a program of the test's own
+	// Not the test's context: close ends it, so that its profile is flushed.
+	tb.cmd = exec.CommandContext(context.Background(), bin, append(args, "about:blank")...) //nolint:gosec // a program of the test's own
 	stderr, err := tb.cmd.StderrPipe()
 	if err != nil {
 		tb.t.Fatal(err)
@@ -163,9 +165,9 @@ func (tb *tab) quiet() {
 	}
 }
 
-func openServer(t *testing.T, cfg sandbox.Config) *sandbox.Server {
+func openServer(t *testing.T) *sandbox.Server {
 	t.Helper()
-	s, err := sandbox.Open(t.Context(), cfg)
+	s, err := sandbox.Open(t.Context(), sandbox.Config{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -295,7 +295,7 @@ func (d *desk) do(method, path string, form url.Values, header ...string) answer
 	if err != nil {
 		d.t.Fatal(err)
 	}
-	defer resp.Body.Close()
+	defer func() { _ = resp.Body.Close() }()
 	b, err := io.ReadAll(resp.Body)
 	if err != nil {
 		d.t.Fatal(err)

@@ -2,7 +2,6 @@ package web
 
 import (
 	"context"
-	"errors"
 	"net/http"
 	"net/url"
 	"slices"
@@ -20,6 +19,7 @@ type Keys interface {
 	Keys(ctx context.Context, instanceID string) ([]models.APIKey, error)
 	Key(ctx context.Context, id string) (models.APIKey, error)
 	CreateKey(ctx context.Context, n models.NewKey) (models.APIKey, string, error)
+	ChangeKey(ctx context.Context, id string, change func(*models.APIKey) error) (models.APIKey, error)
 	RotateKey(ctx context.Context, id string, overlap time.Duration, may func(models.APIKey) error) (models.APIKey, string, error)
 	DeleteKey(ctx context.Context, id string) error
 }
@@ -34,11 +34,19 @@ type keyItem struct {
 
 // When is a point in time in the zone of the instance; a midnight is the end of the day before.
 func (k keyItem) When(t time.Time) string {
-	t = t.In(k.zone)
-	if h, m, s := t.Clock(); h == 0 && m == 0 && s == 0 {
-		return t.AddDate(0, 0, -1).Format("02-01-2006")
+	if day, whole := lastDay(t, k.zone); whole {
+		return day.Format("02-01-2006")
 	}
-	return t.Format("02-01-2006 15:04 MST")
+	return t.In(k.zone).Format("02-01-2006 15:04 MST")
+}
+
+// lastDay is the day that t belongs to as an end, and whether it is the end of all of that day.
+func lastDay(t time.Time, zone *time.Location) (day time.Time, whole bool) {
+	t = t.In(zone)
+	if h, m, s := t.Clock(); h == 0 && m == 0 && s == 0 {
+		return t.AddDate(0, 0, -1), true
+	}
+	return t, false
 }
 
 // Over says whether the key's end has come.
@@ -55,11 +63,13 @@ func (k keyItem) Used() string {
 	return k.LastUsedAt.UTC().Format(time.RFC3339)
 }
 
-// May is what the key may do, in words.
+// May is what the key may do, in words and in the order of the form.
 func (k keyItem) May() string {
-	words := make([]string, len(k.Scopes))
-	for i, scope := range k.Scopes {
-		words[i] = k.scope(scope)
+	var words []string
+	for _, scope := range models.Scopes() {
+		if k.Has(scope) {
+			words = append(words, k.scope(scope))
+		}
 	}
 	return strings.Join(words, ", ")
 }
@@ -87,34 +97,22 @@ func (t text) scope(s models.Scope) string {
 	return string(s)
 }
 
-// keyForm is what was typed to make a key.
-type keyForm struct {
-	Name, Until, IPs, Recipients, Rate string
-	Scopes                             []models.Scope
-}
-
-// Has says whether a scope is ticked.
-func (f keyForm) Has(scope string) bool { return slices.Contains(f.Scopes, models.Scope(scope)) }
-
-// Limited says whether something of the limits is filled in: they are folded up until then.
-func (f keyForm) Limited() bool { return f.Until+f.IPs+f.Recipients+f.Rate != "" }
-
 type keysPage struct {
 	page
 	Instance    View
 	Keys        []keyItem
 	Form        keyForm
-	Wrong       string
+	Wrong       string // of the whole form
+	Done        string // what was done, where that needs a word
+	Gone        bool   // the key that somebody wanted to change is not there any more
 	Secret      string // of the key Made, shown this once
 	Made        keyItem
-	First       string // the first day that a key can end
-	MaxName     int
 	Overlapping string // Made's secret before it works until then
 }
 
 // keys is the list of an instance's keys, with a form for one more.
 func (c *Console) keys(w http.ResponseWriter, r *http.Request) {
-	c.showKeys(w, r, http.StatusOK, keysPage{Form: keyForm{Scopes: models.DefaultScopes()}})
+	c.showKeys(w, r, http.StatusOK, keysPage{Form: newKeyForm()})
 }
 
 // showKeys draws the page of the instance in the path.
@@ -128,12 +126,15 @@ func (c *Console) showKeys(w http.ResponseWriter, r *http.Request, status int, p
 		c.fail(w, r, err)
 		return
 	}
-	p.page, p.Instance, p.MaxName = c.page(r, "keys.title"), view, models.MaxKeyName
+	p.page, p.Instance = c.page(r, "keys.title"), view
 	p.Title, p.Path = p.T("keys.of", view.Name), "/instances/"+view.ID+"/keys"
 	now, zone := time.Now(), view.zone()
-	p.First = now.In(zone).Format(time.DateOnly)
+	p.Form.text, p.Form.First = p.text, now.In(zone).Format(time.DateOnly)
 	for _, k := range list {
 		p.Keys = append(p.Keys, keyItem{p.text, k, now, zone})
+		if k.ID == r.URL.Query().Get("changed") {
+			p.Done = p.T("keys.changed", k.Name)
+		}
 	}
 	if p.Secret != "" {
 		p.Made.text, p.Made.now, p.Made.zone = p.text, now, zone
@@ -159,83 +160,19 @@ func (c *Console) makeKey(w http.ResponseWriter, r *http.Request) {
 		c.fail(w, r, err)
 		return
 	}
-	form, t := readKeyForm(r), c.text(r)
-	n, wrong := form.key(t, view, time.Now())
-	if wrong != "" {
+	form, t, k := readKeyForm(r), c.text(r), models.APIKey{}
+	if form.Wrong = form.apply(t, view, &k, time.Now()); form.Wrong != nil {
 		line(r).Code = string(problem.KeyInvalid)
-		c.showKeys(w, r, http.StatusUnprocessableEntity, keysPage{Form: form, Wrong: wrong})
+		c.showKeys(w, r, http.StatusUnprocessableEntity, keysPage{Form: form})
 		return
 	}
-	k, plain, err := c.deps.Keys.CreateKey(r.Context(), n)
+	k, plain, err := c.deps.Keys.CreateKey(r.Context(), models.NewKey{InstanceID: view.ID, Name: k.Name, Sandbox: view.Sandbox, Rights: k.Rights})
 	if err != nil {
 		c.showKeys(w, r, problem.Lookup(problem.CodeOf(err)).Status, keysPage{Form: form, Wrong: c.explain(r, t, err, view.ID)})
 		return
 	}
 	line(r).Target = k.ID
-	c.showKeys(w, r, http.StatusCreated, keysPage{Form: keyForm{Scopes: models.DefaultScopes()}, Secret: plain, Made: keyItem{APIKey: k}})
-}
-
-func readKeyForm(r *http.Request) keyForm {
-	value := func(name string) string { return strings.TrimSpace(r.PostFormValue(name)) }
-	f := keyForm{Name: value("name"), Until: value("until"), IPs: value("ips"), Recipients: value("recipients"), Rate: value("rate")}
-	for _, scope := range models.Scopes() {
-		if slices.Contains(r.PostForm["scope"], string(scope)) {
-			f.Scopes = append(f.Scopes, scope)
-		}
-	}
-	return f
-}
-
-// key makes a key of the form, or says what is wrong with it.
-func (f keyForm) key(t text, view View, now time.Time) (n models.NewKey, wrong string) {
-	n = models.NewKey{InstanceID: view.ID, Sandbox: view.Sandbox, Rights: models.Rights{Scopes: f.Scopes}}
-	var err error
-	var ok bool
-	if n.Name, ok = models.KeyName(f.Name); !ok {
-		return n, t.T("keys.wrong_name", models.MaxKeyName)
-	}
-	if len(f.Scopes) == 0 { // CreateKey would take the default ones
-		return n, t.T("keys.wrong_scopes")
-	}
-	if n.ExpiresAt, ok = f.end(view.zone(), now); !ok {
-		return n, t.T("keys.wrong_until")
-	}
-	if n.IPs, err = models.ParseKeyIPs(items(f.IPs)); err != nil {
-		return n, t.T("keys.wrong_ips", culprit(err, t))
-	}
-	if n.Recipients, err = models.ParseKeyRecipients(items(f.Recipients), view.Region); err != nil {
-		return n, t.T("keys.wrong_recipients", culprit(err, t))
-	}
-	if f.Rate != "" {
-		if n.RatePerMinute, err = strconv.Atoi(f.Rate); err != nil || n.RatePerMinute < 1 || n.RatePerMinute > models.MaxKeyRate {
-			return n, t.T("keys.wrong_rate", models.MaxKeyRate)
-		}
-	}
-	return n, ""
-}
-
-// end is the end of the day that was chosen, which must not have passed; nil for none.
-func (f keyForm) end(zone *time.Location, now time.Time) (*time.Time, bool) {
-	if f.Until == "" {
-		return nil, true
-	}
-	day, err := time.ParseInLocation(time.DateOnly, f.Until, zone)
-	end := day.AddDate(0, 0, 1).UTC()
-	return &end, err == nil && end.After(now)
-}
-
-// items splits what was typed, one on each line or with commas.
-func items(typed string) []string {
-	return slices.DeleteFunc(strings.FieldsFunc(typed, func(r rune) bool { return r == '\n' || r == '\r' || r == ',' || r == ';' }),
-		func(s string) bool { return strings.TrimSpace(s) == "" })
-}
-
-// culprit is the item that an error is about, or that there are too many.
-func culprit(err error, t text) string {
-	if bad := (*models.ItemError)(nil); errors.As(err, &bad) {
-		return "“" + bad.Short() + "”"
-	}
-	return t.T("keys.too_many")
+	c.showKeys(w, r, http.StatusCreated, keysPage{Form: newKeyForm(), Secret: plain, Made: keyItem{APIKey: k}})
 }
 
 // overlaps are how long the old secret may work on, in hours.
@@ -254,7 +191,7 @@ func (c *Console) rotateKey(w http.ResponseWriter, r *http.Request) {
 		c.fail(w, r, err)
 		return
 	}
-	c.showKeys(w, r, http.StatusOK, keysPage{Form: keyForm{Scopes: models.DefaultScopes()}, Secret: plain, Made: keyItem{APIKey: k}})
+	c.showKeys(w, r, http.StatusOK, keysPage{Form: newKeyForm(), Secret: plain, Made: keyItem{APIKey: k}})
 }
 
 // ofInstance is NOT_FOUND for a key that is not one of the instance in the path.

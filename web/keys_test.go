@@ -274,7 +274,10 @@ func (d *desk) walkKeys(t *testing.T, language string) {
 	page.MustElement("#ips").MustInput("192.0.2.300")
 	see("keys-form")
 	page.MustElement("form.card > .button").MustClick()
-	page.MustElement("#wrong")
+	page.MustElement("#ips-wrong")
+	if got := page.MustEval(`() => document.activeElement.id`).Str(); got != "ips" {
+		t.Errorf("%s: the reader is taken to %q, not to what is wrong", language, got)
+	}
 	see("keys-wrong")
 	page.MustElement("#ips").MustSelectAllText().MustInput("2001:db8:1234:5678:9abc:def0:1234:5678\n192.0.2.0/24")
 	see("keys-long")
@@ -297,6 +300,7 @@ func (d *desk) walkKeys(t *testing.T, language string) {
 		page.MustWait(`before => { const e = document.querySelector("#copy-key"); return e && e.textContent !== before }`, before)
 		see("key-rotated")
 	}
+	d.walkKeyChange(t, page, language, id)
 	page.MustElement("[data-opens=key-" + id + "]").MustClick()
 	page.MustElement("[data-opens=revoke-" + id + "]").MustClick()
 	page.MustElement("#revoke-" + id + "[open]")

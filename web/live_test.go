@@ -26,6 +26,7 @@ func (d *desk) listen(path string) (events <-chan string, leave func()) {
 	if err != nil {
 		d.t.Fatal(err)
 	}
+	d.t.Cleanup(func() { _ = resp.Body.Close() })
 	if resp.StatusCode != http.StatusOK || !strings.HasPrefix(resp.Header.Get("Content-Type"), "text/event-stream") ||
 		resp.Header.Get("Cache-Control") != "no-store" {
 		d.t.Fatalf("%s: %d %v", path, resp.StatusCode, resp.Header)
@@ -33,7 +34,6 @@ func (d *desk) listen(path string) (events <-chan string, leave func()) {
 	ch := make(chan string, 100)
 	go func() {
 		defer close(ch)
-		defer resp.Body.Close()
 		var event strings.Builder
 		lines := bufio.NewScanner(resp.Body)
 		lines.Buffer(nil, 1<<20)

@@ -12,6 +12,7 @@ import (
 	"github.com/skip2/go-qrcode"
 
 	"kurir/browser"
+	"kurir/licenses"
 	"kurir/problem"
 )
 
@@ -277,5 +278,20 @@ func TestCurlNeedsAPlainHost(t *testing.T) {
 		if got := curl(r, "k", "hi"); !strings.HasPrefix(got, "curl "+want) {
 			t.Errorf("Host %s: %s", host, got)
 		}
+	}
+}
+
+// TestLicencesGoAlong with what the console sends, for whoever gets a page of it.
+func TestLicencesGoAlong(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	for _, path := range []string{"/", "/docs"} {
+		if a := d.get(path); !strings.Contains(a.text, `<a href="/licenses">`) {
+			t.Errorf("%s does not lead to them: %d %s", path, a.StatusCode, a.text)
+		}
+	}
+	a := d.get("/licenses")
+	if a.StatusCode != http.StatusOK || a.text != licenses.Text() || a.Header.Get("Content-Type") != "text/plain; charset=utf-8" {
+		t.Errorf("%d %s, %d bytes", a.StatusCode, a.Header.Get("Content-Type"), len(a.text))
 	}
 }

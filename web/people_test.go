@@ -237,7 +237,7 @@ func TestAnOpenPageEndsWithItsSession(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer resp.Body.Close()
+	defer func() { _ = resp.Body.Close() }()
 	lines := bufio.NewScanner(resp.Body)
 	lines.Buffer(nil, 1<<20)
 	if !lines.Scan() || !strings.Contains(lines.Text(), "data:") {

@@ -275,7 +275,7 @@ func (d *desk) upload(filename string, data []byte) answer {
 	if err != nil {
 		d.t.Fatal(err)
 	}
-	defer resp.Body.Close()
+	defer func() { _ = resp.Body.Close() }()
 	return answer{resp, ""}
 }
 

@@ -35,6 +35,7 @@ func (c *Console) table() []route {
 		{"POST /login", anyone, "console.signin", c.login},
 		{"POST /language", anyone, "", c.setLanguage},
 		{"GET /docs", anyone, "", c.docs},
+		{"GET /licenses", anyone, "", c.licences},
 
 		{"GET /{$}", operator, "", c.list},
 		{"GET /console/events", operator, "", c.events},
@@ -68,6 +69,8 @@ func (c *Console) table() []route {
 
 		{"GET /instances/{id}/keys", owner, "", c.keys},
 		{"POST /instances/{id}/keys", owner, "key.create", c.makeKey},
+		{"GET /instances/{id}/keys/{key}", owner, "", c.key},
+		{"POST /instances/{id}/keys/{key}", owner, "key.update", c.changeKey},
 		{"POST /instances/{id}/keys/{key}/rotate", owner, "key.rotate", c.rotateKey},
 		{"POST /instances/{id}/keys/{key}/revoke", owner, "key.delete", c.revokeKey},
 

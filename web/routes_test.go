@@ -58,7 +58,7 @@ func (d *desk) open() bool {
 func TestEveryRouteHasItsGuard(t *testing.T) {
 	t.Parallel()
 	want := map[string]access{
-		"GET /console/assets/{name}": anyone, "POST /login": anyone, "POST /language": anyone, "GET /docs": anyone,
+		"GET /console/assets/{name}": anyone, "POST /login": anyone, "POST /language": anyone, "GET /docs": anyone, "GET /licenses": anyone,
 
 		"GET /{$}": operator, "GET /console/events": operator, "POST /logout": operator, "/": operator,
 		"GET /account": operator, "POST /account/password": operator, "POST /account/signout": operator,
@@ -73,6 +73,7 @@ func TestEveryRouteHasItsGuard(t *testing.T) {
 		"POST /people/{id}/password": owner, "POST /people/{id}/delete": owner, "GET /audit.csv": owner,
 		"GET /instances/new": owner, "POST /instances": owner, "POST /instances/{id}/unlink": owner, "POST /instances/{id}/delete": owner,
 		"GET /instances/{id}/keys": owner, "POST /instances/{id}/keys": owner,
+		"GET /instances/{id}/keys/{key}": owner, "POST /instances/{id}/keys/{key}": owner,
 		"POST /instances/{id}/keys/{key}/rotate": owner, "POST /instances/{id}/keys/{key}/revoke": owner,
 	}
 	for _, rt := range newDesk(t).console.table() {
@@ -140,7 +141,7 @@ func askRoute(t *testing.T, rt route, who access) {
 			if all, err := d.db.Users(t.Context()); err != nil || len(all) != 3 {
 				t.Errorf("people: %v, %v", all, err)
 			}
-			if now := d.keys("inst_1"); len(now) != 1 || now[0].Hash != keys[0].Hash {
+			if now := d.keys("inst_1"); len(now) != 1 || now[0].Hash != keys[0].Hash || now[0].SettingsPrint() != keys[0].SettingsPrint() {
 				t.Errorf("%q changed the keys: %+v", name, now)
 			}
 		}
@@ -185,6 +186,6 @@ func (d *desk) peek(path string) answer {
 	if err != nil {
 		d.t.Fatal(err)
 	}
-	defer resp.Body.Close()
+	defer func() { _ = resp.Body.Close() }()
 	return answer{resp, ""}
 }

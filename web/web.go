@@ -111,7 +111,7 @@ type Console struct {
 }
 
 // New returns the console. It serves /, /login, /logout, /language, /account…, /people…, /audit.csv, /instances…,
-// /sandbox…, /docs and /console/….
+// /sandbox…, /docs, /licenses and /console/….
 func New(deps Deps) *Console {
 	c := &Console{
 		deps: deps, templates: parseTemplates(), texts: loadCatalogue(), assets: loadAssets(), guesses: newTries(),

@@ -2,6 +2,7 @@ package webhook
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"net"
 	"net/http"
@@ -16,12 +17,12 @@ import (
 // The receivers in examples/ take what kurir sends and nothing else.
 func TestExamples(t *testing.T) {
 	t.Parallel()
-	for name, command := range map[string]func(port string) *exec.Cmd{
-		"PHP": func(port string) *exec.Cmd {
-			return exec.Command("php", "-S", "127.0.0.1:"+port, "../examples/webhook-php/index.php") //nolint:gosec // a program of the test's own
+	for name, command := range map[string]func(ctx context.Context, port string) *exec.Cmd{
+		"PHP": func(ctx context.Context, port string) *exec.Cmd {
+			return exec.CommandContext(ctx, "php", "-S", "127.0.0.1:"+port, "../examples/webhook-php/index.php") //nolint:gosec // a program of the test's own
 		},
-		"Python": func(port string) *exec.Cmd {
-			return exec.Command("python3", "../examples/webhook-python/receiver.py", port) //nolint:gosec // a program of the test's own
+		"Python": func(ctx context.Context, port string) *exec.Cmd {
+			return exec.CommandContext(ctx, "python3", "../examples/webhook-python/receiver.py", port) //nolint:gosec // a program of the test's own
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -81,7 +82,7 @@ func TestExamples(t *testing.T) {
 
 func post(t *testing.T, url string, h http.Header, body []byte) int {
 	t.Helper()
-	req, err := http.NewRequest(http.MethodPost, url, bytes.NewReader(body))
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, url, bytes.NewReader(body))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -91,29 +92,29 @@ func post(t *testing.T, url string, h http.Header, body []byte) int {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer resp.Body.Close()
+	defer func() { _ = resp.Body.Close() }()
 	return resp.StatusCode
 }
 
 func freePort(t *testing.T) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	l, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer l.Close()
+	defer func() { _ = l.Close() }()
 	return fmt.Sprint(l.Addr().(*net.TCPAddr).Port)
 }
 
 // run starts a receiver, waits until it listens, and returns its port; it ends with the test. The port is free when it is
 // looked for and may be taken when the receiver wants it: then it ends, and another one is tried.
-func run(t *testing.T, command func(port string) *exec.Cmd, secret string) (port string) {
+func run(t *testing.T, command func(ctx context.Context, port string) *exec.Cmd, secret string) (port string) {
 	t.Helper()
 	out := &bytes.Buffer{}
 	for range 5 {
 		port = freePort(t)
 		out.Reset()
-		cmd := command(port)
+		cmd := command(t.Context(), port)
 		cmd.Env = append(os.Environ(), "KURIR_WEBHOOK_SECRET="+secret)
 		cmd.Stdout, cmd.Stderr = out, out
 		if err := cmd.Start(); err != nil {

@@ -94,7 +94,7 @@ func TestNothingIsLostOnSIGKILL(t *testing.T) {
 
 	kills := 20
 	for i := range kills + 1 {
-		cmd := exec.Command(os.Args[0], "-test.run=^$") //nolint:gosec // a program of the test's own
+		cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^$") //nolint:gosec // a program of the test's own
 		cmd.Env = append(os.Environ(), helperEnv+"="+path, helperEnv+"_INSTANCE="+instance)
 		cmd.Stderr = t.Output()
 		out, err := cmd.StdoutPipe()

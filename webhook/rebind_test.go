@@ -41,7 +41,12 @@ func TestReceiversThatLeadInside(t *testing.T) {
 	c := newCaller([]netip.Prefix{netip.MustParsePrefix("127.0.0.1/32")}, names, 1)
 	defer c.client.CloseIdleConnections()
 	post := func(url string) (int, error) {
-		resp, err := c.client.Post(url, "application/json", strings.NewReader("{}"))
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, url, strings.NewReader("{}"))
+		if err != nil {
+			return 0, err
+		}
+		req.Header.Set("Content-Type", "application/json")
+		resp, err := c.client.Do(req)
 		if err != nil {
 			return 0, err
 		}

@@ -22,5 +22,6 @@ func Elsewhere() map[problem.Code]Test {
 		problem.UserNameInvalid: {"web", "TestTheFirstAccount"},
 		problem.PasswordInvalid: {"web", "TestTheFirstAccount"},
 		problem.LastOwner:       {"web", "TestAnOwnerManagesPeople"},
+		problem.KeyChanged:      {"web", "TestTwoOwnersChangeAKey"},
 	}
 }

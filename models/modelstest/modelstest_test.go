@@ -23,13 +23,13 @@ func dump(t *testing.T, path string) (all []string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer pool.Close()
+	defer func() { _ = pool.Close() }()
 	texts := func(query string) (list []string) {
 		rows, err := pool.QueryContext(t.Context(), query)
 		if err != nil {
 			t.Fatalf("%s: %v", query, err)
 		}
-		defer rows.Close()
+		defer func() { _ = rows.Close() }()
 		for rows.Next() {
 			var s string
 			if err := rows.Scan(&s); err != nil {
