@@ -96,7 +96,11 @@ func TestACertificateIsOrdered(t *testing.T) {
 	log.await(t, "msg=certificate name="+domain)
 	get := func() (serial string) {
 		t.Helper()
-		resp, err := byName(acme.Issuers, cfg.Addr).Get("https://" + domain + "/healthz")
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "https://"+domain+"/healthz", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp, err := byName(acme.Issuers, cfg.Addr).Do(req)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -113,7 +117,7 @@ func TestACertificateIsOrdered(t *testing.T) {
 	if line := certificateLine(t, cfg); !strings.Contains(line, "ok      "+domain+" until "+time.Now().AddDate(0, 0, 90).Local().Format("2006-01-")) {
 		t.Errorf("doctor: %s", line)
 	}
-	if _, err := byName(acme.Issuers, cfg.Addr).Get("https://other.example.com/"); err == nil || acme.Orders() != 1 {
+	if _, err := visit(t, byName(acme.Issuers, cfg.Addr), "https://other.example.com/"); err == nil || acme.Orders() != 1 {
 		t.Errorf("another name: %v, %d orders", err, acme.Orders())
 	}
 	if err := app.CheckAlive(t.Context(), cfg); err != nil {
@@ -172,7 +176,7 @@ func TestWithoutACertificateKurirLives(t *testing.T) {
 	g, log, cfg := withDomain(t, acme, dir)
 	acme.Port443(cfg.Addr)
 	log.await(t, `level=ERROR msg="no certificate, so nobody can call kurir by this name`)
-	if _, err := byName(acme.Issuers, cfg.Addr).Get("https://" + domain + "/healthz"); err == nil {
+	if _, err := visit(t, byName(acme.Issuers, cfg.Addr), "https://"+domain+"/healthz"); err == nil {
 		t.Error("served without a certificate")
 	}
 	if err := app.CheckAlive(t.Context(), cfg); err != nil {

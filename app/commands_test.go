@@ -39,14 +39,11 @@ func TestCommandsBesideARunningKurir(t *testing.T) {
 		t.Helper()
 		client := *httpClient
 		client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
-		resp, err := client.PostForm(g.url+"/login", url.Values{"name": {"siti"}, "password": {password}})
+		head, err := postForm(t, &client, g.url+"/login", url.Values{"name": {"siti"}, "password": {password}})
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := resp.Body.Close(); err != nil {
-			t.Fatal(err)
-		}
-		return resp.StatusCode
+		return head.StatusCode
 	}
 	verify := func(head string) (string, error) {
 		var out bytes.Buffer
@@ -87,7 +84,7 @@ func TestCommandsBesideARunningKurir(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer pool.Close()
+	defer func() { _ = pool.Close() }()
 	for _, q := range []string{"DROP TRIGGER audit_log_no_update", "UPDATE audit_log SET ip = '192.0.2.1' WHERE id = 3"} {
 		if _, err := pool.ExecContext(t.Context(), q); err != nil {
 			t.Fatal(err)

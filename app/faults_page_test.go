@@ -17,11 +17,11 @@ func TestFaultsOfThePage(t *testing.T) {
 	w.run(t, "socket down", socketDown)
 	w.run(t, "replaced", func(t *testing.T, w *ward) {
 		w.fault(sandbox.Fault{Name: sandbox.FaultReplaced})
-		takenOver(t, w)
+		takenOver(w)
 	})
 	w.run(t, "second tab", func(t *testing.T, w *ward) {
 		w.pageFault("second_tab", nil)
-		takenOver(t, w)
+		takenOver(w)
 	})
 	w.run(t, "reload", func(t *testing.T, w *ward) {
 		customer := w.stranger()
@@ -112,7 +112,7 @@ func socketDown(t *testing.T, w *ward) {
 
 // takenOver: WhatsApp has given the connection to somebody else. Nothing on the page shows it but the stream; kurir
 // says so, and takes it back.
-func takenOver(t *testing.T, w *ward) {
+func takenOver(w *ward) {
 	customer := w.stranger()
 	w.says("DEGRADED", "for another one that uses the same link")
 	id := w.post(customer, "diambil alih")

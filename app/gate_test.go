@@ -167,26 +167,22 @@ func TestServesTLS(t *testing.T) {
 	}
 	transport := &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots}, DisableKeepAlives: true, ForceAttemptHTTP2: true}
 	client := &http.Client{Transport: transport, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
-	resp, err := client.PostForm(g.url+"/login", url.Values{"token": {adminToken}})
+	resp, err := postForm(t, client, g.url+"/login", url.Values{"token": {adminToken}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	_ = resp.Body.Close()
-	cookies := resp.Cookies()
+	cookies := resp.Cookies
 	if len(cookies) != 1 || !cookies[0].Secure || !cookies[0].HttpOnly {
 		t.Errorf("cookies %v", cookies)
 	}
 	if got := resp.Header.Get("Strict-Transport-Security"); !strings.HasPrefix(got, "max-age=31536000") {
 		t.Errorf("HSTS %q", got)
 	}
-	if resp.ProtoMajor != 1 {
+	if !strings.HasPrefix(resp.Proto, "HTTP/1.") {
 		t.Errorf("protocol %s: its limits are nobody's", resp.Proto)
 	}
-	if resp, err := httpClient.Get(strings.Replace(g.url, "https", "http", 1) + "/healthz"); err == nil {
-		if resp.StatusCode == http.StatusOK {
-			t.Error("kurir answers without TLS")
-		}
-		_ = resp.Body.Close()
+	if plain, err := visit(t, httpClient, strings.Replace(g.url, "https", "http", 1)+"/healthz"); err == nil && plain.StatusCode == http.StatusOK {
+		t.Error("kurir answers without TLS")
 	}
 	cfg.Addr = strings.TrimPrefix(g.url, "https://")
 	if err := app.CheckAlive(t.Context(), cfg); err != nil {

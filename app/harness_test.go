@@ -8,6 +8,7 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -158,7 +159,7 @@ func (g *gateway) do(req *http.Request) answer {
 	if err != nil {
 		g.t.Fatal(err)
 	}
-	defer resp.Body.Close()
+	defer func() { _ = resp.Body.Close() }()
 	b, err := io.ReadAll(resp.Body)
 	if err != nil {
 		g.t.Fatal(err)
@@ -241,6 +242,48 @@ func (g *gateway) qrText(id string) string {
 	return text
 }
 
+// head is an answer without its body.
+type head struct {
+	StatusCode    int
+	Status, Proto string
+	Header        http.Header
+	ContentLength int64
+	Cookies       []*http.Cookie
+}
+
+func headOf(resp *http.Response) head {
+	return head{resp.StatusCode, resp.Status, resp.Proto, resp.Header, resp.ContentLength, resp.Cookies()}
+}
+
+// visit asks for a page.
+func visit(t *testing.T, client *http.Client, url string) (head, error) {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return justAsk(client, req)
+}
+
+// postForm sends a form.
+func postForm(t *testing.T, client *http.Client, to string, form url.Values) (head, error) {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, to, strings.NewReader(form.Encode()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	return justAsk(client, req)
+}
+
+func justAsk(client *http.Client, req *http.Request) (head, error) {
+	resp, err := client.Do(req)
+	if err != nil {
+		return head{}, err
+	}
+	return headOf(resp), resp.Body.Close()
+}
+
 // qr asks for the code that an instance shows; without one it is the answer's words.
 func (g *gateway) qr(id string) (text string, ok bool) {
 	g.t.Helper()
@@ -251,7 +294,7 @@ func (g *gateway) qr(id string) (text string, ok bool) {
 	if err != nil {
 		g.t.Fatal(err)
 	}
-	defer resp.Body.Close()
+	defer func() { _ = resp.Body.Close() }()
 	b, _ := io.ReadAll(resp.Body)
 	return strings.TrimSpace(string(b)), resp.StatusCode == http.StatusOK
 }

@@ -55,15 +55,18 @@ func (g *gateway) follow(key string) <-chan string {
 	}
 	req.Header.Set("X-Api-Key", key)
 	resp, err := httpClient.Do(req)
-	if err != nil || resp.StatusCode != http.StatusOK {
-		g.t.Fatal(resp, err)
+	if err != nil {
+		g.t.Fatal(err)
+	}
+	g.t.Cleanup(func() { _ = resp.Body.Close() })
+	if resp.StatusCode != http.StatusOK {
+		g.t.Fatal(resp.Status)
 	}
 	lines, done := make(chan string, 1000), make(chan struct{})
 	g.t.Cleanup(func() { cancel(); <-done })
 	go func() {
 		defer close(done)
 		defer close(lines)
-		defer func() { _ = resp.Body.Close() }()
 		for s := bufio.NewScanner(resp.Body); s.Scan(); {
 			lines <- s.Text()
 		}
@@ -185,13 +188,11 @@ func TestAnotherAdminTokenEndsItsSessions(t *testing.T) {
 	// The same name for each kurir, whatever its port: cookies know no ports.
 	open := func(g *gateway) bool {
 		t.Helper()
-		resp := must(browser.Get(g.url + "/people"))
-		_ = resp.Body.Close()
+		resp := must(visit(t, browser, g.url+"/people"))
 		return resp.StatusCode == http.StatusOK
 	}
 	g := openGateway(t, dir)
-	resp := must(browser.PostForm(g.url+"/login", url.Values{"token": {adminToken}}))
-	_ = resp.Body.Close()
+	must(postForm(t, browser, g.url+"/login", url.Values{"token": {adminToken}}))
 	if !open(g) {
 		t.Fatal("not signed in")
 	}

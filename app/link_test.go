@@ -109,7 +109,7 @@ func testSendFile(t *testing.T, g *gateway, in instance) {
 	part, _ := w.CreateFormFile("file", "tagihan November.bin")
 	_, _ = part.Write(doc)
 	_ = w.Close()
-	req, _ := http.NewRequestWithContext(t.Context(), "POST", g.url+"/wa/sendfile", &form)
+	req, _ := http.NewRequestWithContext(t.Context(), http.MethodPost, g.url+"/wa/sendfile", &form)
 	req.Header.Set("Content-Type", w.FormDataContentType())
 	if a := g.do(req); !a.Status {
 		t.Fatalf("multipart: %+v", a)
@@ -159,7 +159,7 @@ func testBodyShapes(t *testing.T, g *gateway, in instance) {
 		{"form data, as the Python samples", "application/x-www-form-urlencoded", url.Values{"data": {params}}.Encode()},
 	}
 	for i, s := range shapes {
-		req, _ := http.NewRequestWithContext(t.Context(), "POST", g.url+"/wa/send", strings.NewReader(s.body))
+		req, _ := http.NewRequestWithContext(t.Context(), http.MethodPost, g.url+"/wa/send", strings.NewReader(s.body))
 		req.Header.Set("Content-Type", s.contentType)
 		if a := g.do(req); !a.Status {
 			t.Errorf("%s: %+v", s.name, a)
@@ -317,12 +317,12 @@ func (g *gateway) acceptedFor(phone string) []string {
 	if err != nil {
 		g.t.Fatal(err)
 	}
-	defer db.Close()
+	defer func() { _ = db.Close() }()
 	rows, err := db.QueryContext(g.t.Context(), "SELECT wa_id FROM messages WHERE phone = ? ORDER BY seq", phone)
 	if err != nil {
 		g.t.Fatal(err)
 	}
-	defer rows.Close()
+	defer func() { _ = rows.Close() }()
 	var ids []string
 	for rows.Next() {
 		var id string

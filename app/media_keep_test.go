@@ -43,20 +43,20 @@ func TestMediaIsKeptUntilItWasDelivered(t *testing.T) {
 	for range 3 {
 		g.app.CleanNow(t.Context(), keep)
 	}
-	if resp, _ := g.get(url, key); resp.StatusCode != 200 {
+	if resp, _ := g.get(url, key); resp.StatusCode != http.StatusOK {
 		t.Errorf("not delivered, and HTTP %d", resp.StatusCode)
 	}
 
 	g.close()
 	g = openGateway(t, dir, quick)
 	g.waitState(in.ID, "WORKING")
-	if resp, _ := g.get(url, key); resp.StatusCode != 200 || resp.Header.Get("Sum") != sha(noise(1000)) {
+	if resp, _ := g.get(url, key); resp.StatusCode != http.StatusOK || resp.Header.Get("Sum") != sha(noise(1000)) {
 		t.Errorf("after a restart: HTTP %d", resp.StatusCode)
 	}
 	up.Store(true)
 	eventually(t, func() string {
 		g.app.CleanNow(t.Context(), keep)
-		if resp, body := g.get(url, key); resp.StatusCode != 404 || !strings.Contains(body, "NOT_FOUND") {
+		if resp, body := g.get(url, key); resp.StatusCode != http.StatusNotFound || !strings.Contains(body, "NOT_FOUND") {
 			return "delivered, and it is still there: " + resp.Status
 		}
 		return ""
@@ -70,7 +70,7 @@ func TestMediaIsKeptUntilItWasDelivered(t *testing.T) {
 	if a.HTTP != 202 {
 		t.Fatalf("%+v", a)
 	}
-	if resp, _ := g.get("/v1/media/"+a.ID+"?wait=50", key); resp.StatusCode != 200 || resp.Header.Get("Sum") != sha(noise(1000)) ||
+	if resp, _ := g.get("/v1/media/"+a.ID+"?wait=50", key); resp.StatusCode != http.StatusOK || resp.Header.Get("Sum") != sha(noise(1000)) ||
 		!strings.Contains(resp.Header.Get("Content-Disposition"), "a.pdf") {
 		t.Errorf("asked for by its chat: HTTP %d %v", resp.StatusCode, resp.Header)
 	}

@@ -49,7 +49,7 @@ func sameBytes(t *testing.T, g *gateway, in instance) {
 			t.Errorf("%d bytes: the event says %+v", size, told)
 		}
 		resp, _ := g.get(told.URL+"?wait=50", "X-Api-Key: "+in.Key)
-		if resp.StatusCode != 200 || resp.Header.Get("Sum") != sum || resp.ContentLength != int64(size) {
+		if resp.StatusCode != http.StatusOK || resp.Header.Get("Sum") != sum || resp.ContentLength != int64(size) {
 			t.Errorf("%d bytes: HTTP %d, %d bytes", size, resp.StatusCode, resp.ContentLength)
 		}
 		runtime.ReadMemStats(&after)
@@ -108,7 +108,7 @@ func served(t *testing.T, g *gateway, in instance) {
 		}
 	}
 	other := g.newInstance("lain")
-	if resp, _ := g.get(told.URL, "X-Api-Key: "+other.Key); resp.StatusCode != 404 {
+	if resp, _ := g.get(told.URL, "X-Api-Key: "+other.Key); resp.StatusCode != http.StatusNotFound {
 		t.Errorf("with the key of another instance: HTTP %d", resp.StatusCode)
 	}
 	if a := g.call("DELETE", "/v1/instances/"+other.ID, nil); !a.Status {
@@ -148,7 +148,7 @@ func linkInWebhook(t *testing.T, g *gateway, in instance, hook <-chan events.Env
 				}
 				link = m.Media.URL
 				resp, _ := g.get(link + "&wait=50") // pending or not: the link is good
-				if resp.StatusCode != 200 || resp.Header.Get("Sum") != sha(content) {
+				if resp.StatusCode != http.StatusOK || resp.Header.Get("Sum") != sha(content) {
 					t.Errorf("by the link: HTTP %d", resp.StatusCode)
 				}
 			}
@@ -156,7 +156,7 @@ func linkInWebhook(t *testing.T, g *gateway, in instance, hook <-chan events.Env
 				if link == "" {
 					t.Error("what became of the file came before its message")
 				}
-				if resp, _ := g.get(end.Media.URL); resp.StatusCode != 200 || end.Media.State != "stored" {
+				if resp, _ := g.get(end.Media.URL); resp.StatusCode != http.StatusOK || end.Media.State != "stored" {
 					t.Errorf("by the second link: HTTP %d, %+v", resp.StatusCode, end)
 				}
 				id = ""
@@ -164,7 +164,7 @@ func linkInWebhook(t *testing.T, g *gateway, in instance, hook <-chan events.Env
 		}
 	}
 	for _, bad := range []string{strings.Replace(link, "expires=", "expires=9", 1), link[:len(link)-2], strings.Replace(link, "med_", "med_0", 1)} {
-		if resp, body := g.get(bad); resp.StatusCode != 403 || !strings.Contains(body, "LINK_INVALID") {
+		if resp, body := g.get(bad); resp.StatusCode != http.StatusForbidden || !strings.Contains(body, "LINK_INVALID") {
 			t.Errorf("%s: HTTP %d %s", bad, resp.StatusCode, body)
 		}
 	}
@@ -177,7 +177,7 @@ func hostileNames(t *testing.T, g *gateway, in instance) {
 	} {
 		told := g.fileOf(in, g.sendFile(in.Number, sandbox.Message{Data: noise(10), Filename: name}))
 		resp, _ := g.get(told.URL+"?wait=50", "X-Api-Key: "+in.Key)
-		if resp.StatusCode != 200 || resp.Header.Get("Set-Cookie") != "" {
+		if resp.StatusCode != http.StatusOK || resp.Header.Get("Set-Cookie") != "" {
 			t.Errorf("%.40q: HTTP %d", name, resp.StatusCode)
 		}
 		kind, params, err := mime.ParseMediaType(resp.Header.Get("Content-Disposition"))
@@ -206,7 +206,7 @@ func goneAndTooLarge(t *testing.T, g *gateway, in instance) {
 		t.Errorf("gone: %+v", end)
 	}
 	resp, body := g.get(told.URL, "X-Api-Key: "+in.Key)
-	if resp.StatusCode != 410 || !strings.Contains(body, "MEDIA_GONE") {
+	if resp.StatusCode != http.StatusGone || !strings.Contains(body, "MEDIA_GONE") {
 		t.Errorf("gone: HTTP %d %s", resp.StatusCode, body)
 	}
 	g.endOf(in, g.fileOf(in, after).ID)
@@ -216,14 +216,14 @@ func goneAndTooLarge(t *testing.T, g *gateway, in instance) {
 	if a.HTTP != 202 || a.Code != "PENDING" || a.ID != told.ID {
 		t.Errorf("ask: %+v", a)
 	}
-	if resp, _ := g.get(told.URL+"?wait=50", "X-Api-Key: "+in.Key); resp.StatusCode != 200 || resp.Header.Get("Sum") != sha(noise(77)) {
+	if resp, _ := g.get(told.URL+"?wait=50", "X-Api-Key: "+in.Key); resp.StatusCode != http.StatusOK || resp.Header.Get("Sum") != sha(noise(77)) {
 		t.Errorf("asked again: HTTP %d", resp.StatusCode)
 	}
 
 	before := g.mediaFiles()
 	big := g.fileOf(in, g.sendFile(in.Number, sandbox.Message{Data: noise(68_000_001), Filename: "besar.bin"}))
 	resp, body = g.get(big.URL+"?wait=50", "X-Api-Key: "+in.Key)
-	if big.State != "too_large" || resp.StatusCode != 409 || !strings.Contains(body, "MEDIA_TOO_LARGE") || g.mediaFiles() != before {
+	if big.State != "too_large" || resp.StatusCode != http.StatusConflict || !strings.Contains(body, "MEDIA_TOO_LARGE") || g.mediaFiles() != before {
 		t.Errorf("too large: %+v, HTTP %d %s", big, resp.StatusCode, body)
 	}
 }
@@ -244,7 +244,7 @@ func networkFails(t *testing.T, g *gateway, in instance) {
 			return "it was not tried"
 		})
 		resp, body := g.get(told.URL, "X-Api-Key: "+in.Key)
-		if resp.StatusCode == 200 || resp.StatusCode == 410 || strings.Contains(body, "MEDIA_GONE") {
+		if resp.StatusCode == http.StatusOK || resp.StatusCode == http.StatusGone || strings.Contains(body, "MEDIA_GONE") {
 			t.Errorf("after a failure (%d): HTTP %d %s", code, resp.StatusCode, body)
 		}
 		g.sandbox().ClearFault(fault)
@@ -325,7 +325,7 @@ func mediaSettings(t *testing.T, g *gateway, in instance) {
 	if end := g.endOf(in, image.ID); end.State != "stored" {
 		t.Errorf("image: %+v", end)
 	}
-	if resp, body := g.get(skipped.URL+"?wait=50", "X-Api-Key: "+in.Key); resp.StatusCode != 409 || !strings.Contains(body, "MEDIA_SKIPPED") {
+	if resp, body := g.get(skipped.URL+"?wait=50", "X-Api-Key: "+in.Key); resp.StatusCode != http.StatusConflict || !strings.Contains(body, "MEDIA_SKIPPED") {
 		t.Errorf("skipped: HTTP %d %s", resp.StatusCode, body)
 	}
 	for _, tt := range []struct {
@@ -338,7 +338,7 @@ func mediaSettings(t *testing.T, g *gateway, in instance) {
 		{"/v1/messages/3EB0AAAAAAAAAAAAAAAAAA/media", map[string]any{"key": in.Key}, 404, "NOT_FOUND"},
 		{"/v1/messages/" + id + "/media", map[string]any{}, 401, "UNAUTHORIZED"},
 	} {
-		req, err := http.NewRequestWithContext(t.Context(), "POST", g.url+tt.path, strings.NewReader(string(must(json.Marshal(tt.body)))))
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, g.url+tt.path, strings.NewReader(string(must(json.Marshal(tt.body)))))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -95,7 +95,7 @@ func (g *gateway) events(in instance, types string) []events.Envelope {
 }
 
 // get reads an address with headers ("Name: value") and returns the answer, read through.
-func (g *gateway) get(url string, headers ...string) (*http.Response, string) {
+func (g *gateway) get(url string, headers ...string) (head, string) {
 	g.t.Helper()
 	if strings.HasPrefix(url, "/") {
 		url = g.url + url
@@ -112,14 +112,14 @@ func (g *gateway) get(url string, headers ...string) (*http.Response, string) {
 	if err != nil {
 		g.t.Fatal(err)
 	}
-	defer resp.Body.Close()
+	defer func() { _ = resp.Body.Close() }()
 	h := sha256.New()
 	var start bytes.Buffer
 	if _, err := io.Copy(io.MultiWriter(h, &limited{&start, 4096}), resp.Body); err != nil {
 		g.t.Fatal(err)
 	}
 	resp.Header.Set("Sum", hex.EncodeToString(h.Sum(nil)))
-	return resp, start.String()
+	return headOf(resp), start.String()
 }
 
 // limited keeps the start of what is written to it.

@@ -82,7 +82,7 @@ func startProcess(t *testing.T, dir string, world *sandbox.Server, change ...fun
 	if err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.Command(exe, "-test.run=^$") //nolint:gosec // a program of the test's own
+	cmd := exec.CommandContext(context.WithoutCancel(t.Context()), exe, "-test.run=^$") //nolint:gosec // a program of the test's own; it ends when the test says
 	cmd.Env = append(os.Environ(), helperEnv+"=serve", "KURIR_ADDR=127.0.0.1:0", "KURIR_DATA="+dir,
 		"KURIR_ADMIN_TOKEN="+adminToken, "KURIR_SANDBOX_CONTROL="+world.ControlURL())
 	cmd.Stderr = t.Output()

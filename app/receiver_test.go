@@ -56,7 +56,7 @@ func (r *receiver) come() {
 	if r.server != nil {
 		return
 	}
-	l, err := net.Listen("tcp", r.addr)
+	l, err := new(net.ListenConfig).Listen(r.t.Context(), "tcp", r.addr)
 	if err != nil {
 		r.t.Fatal(err)
 	}

@@ -298,7 +298,7 @@ func TestSlowAndHonestIsServed(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		defer resp.Body.Close()
+		defer func() { _ = resp.Body.Close() }()
 		if b, _ := io.ReadAll(resp.Body); string(b) != fmt.Sprint(pieces*size) {
 			t.Errorf("answer %d %s", resp.StatusCode, b)
 		}
@@ -351,8 +351,11 @@ func pipeTo(t *testing.T, l Limits, handler http.HandlerFunc) net.Conn {
 		Handler: &Handler{Next: handler, Limits: l}, ReadHeaderTimeout: l.Header, IdleTimeout: l.Idle, MaxHeaderBytes: MaxHeaderBytes, ConnState: conns.State,
 		ErrorLog: slog.NewLogLogger(slog.DiscardHandler, slog.LevelInfo),
 	}
-	done := make(chan error, 1)
-	go func() { done <- s.Serve(conns) }()
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		_ = s.Serve(conns) // it ends with what Close does
+	}()
 	t.Cleanup(func() {
 		_ = theirs.Close()
 		_ = s.Close()

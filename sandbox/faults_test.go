@@ -242,7 +242,10 @@ func TestRequestAndMediaFaults(t *testing.T) {
 	}
 	done := make(chan error, 1)
 	go func() {
-		_, err := p.http.Do(req)
+		resp, err := p.http.Do(req)
+		if err == nil {
+			err = resp.Body.Close()
+		}
 		done <- err
 	}()
 	select {
