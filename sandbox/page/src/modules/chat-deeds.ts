@@ -13,11 +13,12 @@ import { saveMsg } from "./messages";
 /** Forgets the messages of a chat, those with a star only when asked to. */
 export async function showCleared(chat: any, keepStarred: boolean): Promise<void> {
   const name = String(chat.id);
-  await deleteChatRows(name, keepStarred);
   const { MsgCollection } = R("WAWebMsgCollection");
+  // From memory first: an ack that comes while the rows are deleted would have its message written again.
   const gone = MsgCollection.filter((m: any) => String(m.id.remote) === name && !(keepStarred && m.star));
   chat.msgs.remove(gone, { silent: true });
   MsgCollection.remove(gone, { silent: true });
+  await deleteChatRows(name, keepStarred);
   lastRows.set(name, (await messageRows(name, 1))[0]);
   forgetNewest(chat);
   chat.set({ unreadCount: 0 });
@@ -27,11 +28,11 @@ export async function showCleared(chat: any, keepStarred: boolean): Promise<void
 /** The chat is gone until somebody writes in it. */
 export async function showDeletedChat(chat: any): Promise<void> {
   const name = String(chat.id);
+  const { MsgCollection } = R("WAWebMsgCollection");
+  MsgCollection.remove(MsgCollection.filter((m: any) => String(m.id.remote) === name), { silent: true });
   await deleteChatRows(name, false);
   await deleteChatRow(name);
   lastRows.delete(name);
-  const { MsgCollection } = R("WAWebMsgCollection");
-  MsgCollection.remove(MsgCollection.filter((m: any) => String(m.id.remote) === name), { silent: true });
   chat.delete();
 }
 

@@ -237,7 +237,8 @@ export function saveSoon(msg: any): void {
 }
 
 function flush(): void {
-  const rows = [...dirty].map((msg) => toRow(msg.attributes));
+  // One that was deleted meanwhile is not written again.
+  const rows = [...dirty].filter((msg) => R("WAWebMsgCollection").MsgCollection.get(msg.id) === msg).map((msg) => toRow(msg.attributes));
   dirty.clear();
   storeMessages(rows).catch(reportError);
 }
