@@ -5,7 +5,6 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
-	"fmt"
 	"io"
 	"log/slog"
 	"net"
@@ -13,7 +12,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -33,38 +31,10 @@ func byName(roots *x509.CertPool, addr string) *http.Client {
 	}}
 }
 
-// noted is a log that can be read while it is written.
-type noted struct {
-	mu   sync.Mutex
-	text bytes.Buffer
-}
-
-func (n *noted) Write(b []byte) (int, error) {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	return n.text.Write(b)
-}
-
-func (n *noted) String() string {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	return n.text.String()
-}
-
-func (n *noted) await(t *testing.T, words string) {
-	t.Helper()
-	eventually(t, func() string {
-		if text := n.String(); !strings.Contains(text, words) {
-			return fmt.Sprintf("the log does not say %q:\n%s", words, text)
-		}
-		return ""
-	})
-}
-
 // withDomain starts a kurir that gets its certificate from acme.
-func withDomain(t *testing.T, acme *acmetest.Server, dir string) (*gateway, *noted, app.Config) {
+func withDomain(t *testing.T, acme *acmetest.Server, dir string) (*gateway, *acmetest.Log, app.Config) {
 	t.Helper()
-	log, cfg := &noted{}, app.Config{}
+	log, cfg := &acmetest.Log{}, app.Config{}
 	g := openGatewayLog(t, dir, slog.NewTextHandler(log, nil), func(c *app.Config) {
 		c.Domain, c.ACMEDirectory, c.ACMECA = []string{domain}, acme.Directory, acme.CAFile
 		cfg = *c
@@ -93,7 +63,7 @@ func TestACertificateIsOrdered(t *testing.T) {
 	acme, dir := acmetest.Start(t), t.TempDir()
 	g, log, cfg := withDomain(t, acme, dir)
 	acme.Port443(cfg.Addr)
-	log.await(t, "msg=certificate name="+domain)
+	log.Await(t, "msg=certificate name="+domain)
 	get := func() (serial string) {
 		t.Helper()
 		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "https://"+domain+"/healthz", nil)
@@ -135,7 +105,7 @@ func TestACertificateIsOrdered(t *testing.T) {
 
 	acme.Down(true)
 	_, log, cfg = withDomain(t, acme, dir)
-	log.await(t, "msg=certificate name="+domain)
+	log.Await(t, "msg=certificate name="+domain)
 	if again := get(); again != serial || acme.Orders() != 1 {
 		t.Errorf("after a restart: %s, not %s; %d orders", again, serial, acme.Orders())
 	}
@@ -175,7 +145,7 @@ func TestWithoutACertificateKurirLives(t *testing.T) {
 	acme.Down(true)
 	g, log, cfg := withDomain(t, acme, dir)
 	acme.Port443(cfg.Addr)
-	log.await(t, `level=ERROR msg="no certificate, so nobody can call kurir by this name`)
+	log.Await(t, `level=ERROR msg="no certificate, so nobody can call kurir by this name`)
 	if _, err := visit(t, byName(acme.Issuers, cfg.Addr), "https://"+domain+"/healthz"); err == nil {
 		t.Error("served without a certificate")
 	}

@@ -17,38 +17,9 @@ import (
 	"kurir/gate/acmetest"
 )
 
-// lines is a log that can be read while it is written.
-type lines struct {
-	mu   sync.Mutex
-	text strings.Builder
-}
-
-func (l *lines) Write(b []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.Write(b)
-}
-
-func (l *lines) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.String()
-}
-
-// await waits until the log says words, and returns all of it.
-func (l *lines) await(t *testing.T, words string) string {
-	t.Helper()
-	for end := time.Now().Add(patience); !strings.Contains(l.String(), words); time.Sleep(5 * time.Millisecond) {
-		if time.Now().After(end) {
-			t.Fatalf("the log does not say %q:\n%s", words, l)
-		}
-	}
-	return l.String()
-}
-
 // site is a server with the certificates of an ACME server, and what it says in its log.
 type site struct {
-	*lines
+	*acmetest.Log
 	*Certificates
 	t    *testing.T
 	addr string
@@ -57,8 +28,8 @@ type site struct {
 // openSite serves the names, to the ACME server's port 443 too. Failed orders are made again after again.
 func openSite(t *testing.T, acme *acmetest.Server, folder string, again time.Duration, names ...string) *site {
 	t.Helper()
-	s := &site{t: t, lines: &lines{}}
-	from := Issuer{Directory: acme.Directory, Roots: acme.Roots, Hold: func(int) time.Duration { return again }, Log: slog.New(slog.NewTextHandler(s.lines, nil))}
+	s := &site{t: t, Log: &acmetest.Log{}}
+	from := Issuer{Directory: acme.Directory, Roots: acme.Roots, Hold: func(int) time.Duration { return again }, Log: slog.New(slog.NewTextHandler(s.Log, nil))}
 	var err error
 	if s.Certificates, err = Domain(folder, from, names...); err != nil {
 		t.Fatal(err)
@@ -150,7 +121,7 @@ func TestDomain(t *testing.T) {
 		t.Errorf("%d orders after names that are nobody's", n)
 	}
 	s.Start() // orders the other one, and does not the first
-	s.await(t, "wa.example.com")
+	s.Await(t, "wa.example.com")
 	if n := acme.Orders(); n != 2 {
 		t.Errorf("%d orders for two names", n)
 	}
@@ -191,7 +162,7 @@ func TestACertificateIsKept(t *testing.T) {
 	first := openSite(t, acme, folder, time.Hour, "kurir.example.com")
 	acme.Port443(first.addr)
 	first.Start()
-	first.await(t, "msg=certificate")
+	first.Await(t, "msg=certificate")
 	cert, err := first.shake(named("kurir.example.com"))
 	if err != nil {
 		t.Fatal(err)
@@ -217,7 +188,7 @@ func TestACertificateIsKept(t *testing.T) {
 	acme.Down(true)
 	second := openSite(t, acme, folder, time.Hour, "kurir.example.com")
 	second.Start()
-	second.await(t, "msg=certificate")
+	second.Await(t, "msg=certificate")
 	if again, err := second.shake(named("kurir.example.com")); err != nil || !again.Equal(cert) {
 		t.Errorf("after a restart: another certificate, %v", err)
 	}
@@ -265,7 +236,7 @@ func TestNoCertificate(t *testing.T) {
 			s := openSite(t, acme, t.TempDir(), time.Hour, "kurir.example.com")
 			c.shut(t, acme, s)
 			s.Start()
-			text := s.await(t, "level=ERROR")
+			text := s.Await(t, "level=ERROR")
 			if !strings.Contains(text, c.want) || strings.Contains(text, "level=WARN") {
 				t.Errorf("the log says\n%s", text)
 			}
@@ -292,9 +263,9 @@ func TestNoCertificate(t *testing.T) {
 			s = openSite(t, acme, t.TempDir(), 50*time.Millisecond, "kurir.example.com") // less patient
 			c.shut(t, acme, s)
 			s.Start()
-			s.await(t, "level=ERROR")
+			s.Await(t, "level=ERROR")
 			c.open(t, acme, s)
-			s.await(t, "msg=certificate")
+			s.Await(t, "msg=certificate")
 			if _, err := s.shake(named("kurir.example.com")); err != nil {
 				t.Errorf("when it is open again: %v", err)
 			}
@@ -327,7 +298,7 @@ func TestRenewal(t *testing.T) {
 			break
 		}
 	}
-	s.await(t, `level=WARN msg="the ACME server refuses" name=refused.example.net err="rejectedIdentifier`)
+	s.Await(t, `level=WARN msg="the ACME server refuses" name=refused.example.net err="rejectedIdentifier`)
 	if cert, err := s.shake(named("refused.example.net")); err != nil || !cert.Equal(first["refused.example.net"]) {
 		t.Errorf("what is not renewed is not served any more: %v", err)
 	}
