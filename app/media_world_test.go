@@ -11,6 +11,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"testing"
+	"time"
 
 	"kurir/events"
 	"kurir/sandbox"
@@ -167,4 +169,23 @@ func (g *gateway) hook(in instance) <-chan events.Envelope {
 		g.t.Fatalf("webhook: %+v", a)
 	}
 	return got
+}
+
+// toldOf waits until a hook brings the event of a message, and returns its file.
+func toldOf(t *testing.T, hook <-chan events.Envelope, id string) events.Media {
+	t.Helper()
+	for limit := time.After(patience); ; {
+		select {
+		case e := <-hook:
+			var m events.Message
+			if err := json.Unmarshal(e.Data, &m); err != nil {
+				t.Fatal(err)
+			}
+			if e.Type == events.TypeMessage && m.ID == id && m.Media != nil {
+				return *m.Media
+			}
+		case <-limit:
+			t.Fatalf("no webhook of the message %s", id)
+		}
+	}
 }
