@@ -105,9 +105,15 @@ type downloads struct {
 }
 
 type download struct {
-	id   string
-	over chan string // gets the state at the end
+	id    string
+	begun chan struct{} // closed when Chromium says that it begins
+	over  chan string   // gets the state at the end
 }
+
+// beginLimit is when a download that Chromium has not begun is asked for again. Blink drops the eleventh of a frame within a
+// second and tells nobody (local_frame.cc, kBurstDownloadLimit); a phone that gets an album is as quick. One that begins twice
+// after all is cancelled once, see began.
+const beginLimit = 1500 * time.Millisecond
 
 func (d *downloads) expect(url string) *download {
 	d.mu.Lock()
@@ -115,7 +121,7 @@ func (d *downloads) expect(url string) *download {
 	if d.byURL == nil {
 		d.byURL, d.byID = map[string]*download{}, map[string]*download{}
 	}
-	w := &download{over: make(chan string, 1)}
+	w := &download{begun: make(chan struct{}), over: make(chan string, 1)}
 	d.byURL[url] = w
 	return w
 }
@@ -140,6 +146,7 @@ func (d *downloads) began(url, id string) bool {
 	delete(d.byURL, url)
 	w.id = id
 	d.byID[id] = w
+	close(w.begun)
 	return true
 }
 
@@ -185,14 +192,7 @@ func (t *tab) cancelDownload(id string) {
 // save starts the download of what the bridge holds under token at url and waits until the file is on disk.
 func (t *tab) save(ctx context.Context, token, url string) (string, error) {
 	w := t.downloads.expect(url)
-	out, err := t.evaluate(ctx, proto.RuntimeEvaluate{
-		Expression:   fmt.Sprintf(`kurir.call("saveMedia",{token:%q})`, token),
-		AwaitPromise: true, ReturnByValue: true,
-		UserGesture: true, // a page may not start several downloads by itself
-	})
-	if err == nil {
-		err = savedAnswer(out)
-	}
+	err := t.begin(ctx, token, w)
 	state := ""
 	if err == nil {
 		select {
@@ -213,6 +213,33 @@ func (t *tab) save(ctx context.Context, token, url string) (string, error) {
 		}()
 	}
 	return path, err
+}
+
+// begin asks the page for the download until Chromium begins it.
+func (t *tab) begin(ctx context.Context, token string, w *download) error {
+	again := time.NewTicker(beginLimit)
+	defer again.Stop()
+	for {
+		out, err := t.evaluate(ctx, proto.RuntimeEvaluate{
+			Expression:   fmt.Sprintf(`kurir.call("saveMedia",{token:%q})`, token),
+			AwaitPromise: true, ReturnByValue: true,
+			UserGesture: true, // a page may not start several downloads by itself
+		})
+		if err == nil {
+			err = savedAnswer(out)
+		}
+		if err != nil {
+			return err
+		}
+		select {
+		case <-w.begun:
+			return nil
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-again.C:
+			t.log.Debug("Chromium has not begun a download; it is asked again")
+		}
+	}
 }
 
 func savedAnswer(out evaluated) error {

@@ -63,3 +63,22 @@ func TestDownloadInChromium(t *testing.T) {
 		return err
 	})
 }
+
+// Many small files in a moment, as an album is, all come; Blink drops the eleventh of a second without a word.
+func TestManyDownloadsInAMoment(t *testing.T) {
+	cfg := testConfig(t, fakeWeb(t))
+	cfg.DownloadDir = filepath.Join(t.TempDir(), "downloads")
+	s := started(t, cfg)
+	await(t, s, StateScanQR)
+	js(t, s, `fake.link("62812:3@c.us")`)
+	await(t, s, StateWorking)
+	for i := range 25 {
+		f, err := s.Download(t.Context(), Wanted{ID: "1", Chat: "1@c.us", Size: 1})
+		if err != nil || f.Size != 1 {
+			t.Fatalf("file %d: %+v, %v", i, f, err)
+		}
+		if err := os.Remove(f.Path); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
