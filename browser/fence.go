@@ -72,8 +72,8 @@ func sameOrigin(a, b string) bool {
 	return errX == nil && errY == nil && x.Scheme == y.Scheme && x.Host == y.Host && x.Host != ""
 }
 
-// onTarget meets what Chromium has attached by itself: a worker is dressed, another window is closed before it has loaded
-// anything.
+// onTarget meets what Chromium has attached by itself: a worker is dressed, another window, which only a full Chromium can
+// still open (see flags), is closed before it has loaded anything.
 func (t *tab) onTarget(params json.RawMessage) {
 	var attached proto.TargetAttachedToTarget
 	if json.Unmarshal(params, &attached) != nil || attached.TargetInfo == nil {

@@ -22,6 +22,9 @@ func flags(o launchOptions) []string {
 		"--disable-blink-features=AutomationControlled",
 		// One page, which kurir opens itself; no first-run tabs and questions.
 		"--no-startup-window", "--no-first-run", "--no-default-browser-check",
+		// The page opens no window. A switch of the headless shell; a full Chromium has its popup blocker, and fence.go closes
+		// what gets past it, which can be after its first request.
+		"--block-new-web-contents",
 		// Nothing goes out but what the page asks for: no update checks, no sync, no field trials, no reports.
 		"--disable-background-networking", "--disable-component-update", "--disable-sync",
 		"--disable-default-apps", "--disable-breakpad", "--no-pings", "--metrics-recording-only",
