@@ -138,16 +138,23 @@ func (c *conn) saveContact(req request) error {
 	if err != nil {
 		return err
 	}
-	number, err := parseUser(a.WID)
+	return c.changeContact(a.WID, func(p *WireContact) {
+		p.Name, p.ShortName, p.IsMyContact = a.Name, a.ShortName, a.Name != ""
+	}, func(p WireContact) { c.ok(req.N, p) })
+}
+
+// changeContact changes what the account has of somebody, and answers when that is kept.
+func (c *conn) changeContact(wid string, change func(*WireContact), answer func(WireContact)) error {
+	number, err := parseUser(wid)
 	if err != nil {
 		return err
 	}
 	return c.linked(func(d *device) error {
 		p := c.s.world.person(d.owner, widOf(number))
-		p.Name, p.ShortName, p.IsMyContact = a.Name, a.ShortName, a.Name != ""
+		change(&p)
 		err := c.s.commit(&event{Op: "contact", Account: d.owner.Phone.Number, Device: d.ID, Contact: &p})
 		if err == nil {
-			c.ok(req.N, p)
+			answer(p)
 		}
 		return err
 	})

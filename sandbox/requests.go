@@ -219,19 +219,7 @@ func (c *conn) block(req request) error {
 	if err != nil {
 		return err
 	}
-	number, err := parseUser(a.WID)
-	if err != nil {
-		return err
-	}
-	return c.linked(func(d *device) error {
-		p := c.s.world.person(d.owner, widOf(number))
-		p.Blocked = a.Blocked
-		err := c.s.commit(&event{Op: "contact", Account: d.owner.Phone.Number, Device: d.ID, Contact: &p})
-		if err == nil {
-			c.ok(req.N, none{})
-		}
-		return err
-	})
+	return c.changeContact(a.WID, func(p *WireContact) { p.Blocked = a.Blocked }, func(WireContact) { c.ok(req.N, none{}) })
 }
 
 func (c *conn) profile(req request) error {
